@@ -9,6 +9,7 @@ import { keysVerifyScope } from '../core/scope.ts'
 import type { Clock } from '../core/time.ts'
 import type { KeyStore } from '../keys/store/key-store.ts'
 import { type FoundKey, type KeyVerifier, presentedLengthMax } from '../keys/verify/verify-key.ts'
+import type { Costs } from '../limits/costs.ts'
 import type { LimitUse } from '../limits/limiter.ts'
 import type { LimitsTaken, TakeLimits } from '../limits/take-limits.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
@@ -146,6 +147,7 @@ function admitKey(deps: AdmitDeps, exchange: Exchange, demand: Demand, key: Veri
     exchange,
     isBillable,
     isBillable ? key.usesUnder(demand) : operationalUsesOf(key, demand),
+    isBillable ? demand.cost : undefined,
   )
   return taking instanceof Promise
     ? taking.then((taken) => admitWith(exchange, demand, caller, taken))
@@ -167,25 +169,28 @@ export function takeUses(
   exchange: Exchange,
   isBillable: boolean,
   uses: readonly LimitUse[],
+  costs?: Costs,
 ): Maybe<LimitsTaken> {
   if (exchange.isBillable !== isBillable) {
     exchange.isBillable = isBillable
     const before = exchange.usage
     if (before !== noUsage) {
       exchange.usage = noUsage
-      return after(before.giveBack(), () => takeTraced(deps, exchange, uses))
+      return after(before.giveBack(), () => takeTraced(deps, exchange, uses, costs))
     }
   }
-  return takeTraced(deps, exchange, uses)
+  return takeTraced(deps, exchange, uses, costs)
 }
 
 function takeTraced(
   { takeLimits }: AdmitDeps,
   { trace, usage }: Exchange,
   uses: readonly LimitUse[],
+  costs: Costs | undefined,
 ): Maybe<LimitsTaken> {
-  if (uses.length === 0) return noUsage
-  return trace === undefined ? takeLimits(uses, usage) : trace.duringLimits(() => takeLimits(uses, usage))
+  if (uses.length === 0 && costs === undefined) return noUsage
+  if (trace === undefined) return takeLimits(uses, usage, costs)
+  return trace.duringLimits(() => takeLimits(uses, usage, costs))
 }
 
 function admitWith(exchange: Exchange, demand: Demand, caller: Caller, usage: LimitsTaken): Maybe<Verdict> {

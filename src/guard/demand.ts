@@ -41,8 +41,9 @@ export interface Demand {
   /**
    * What a request uses of measures beyond `requests`, where that is known, or estimated, before
    * its body is read: `{ tokens: 500 }`. Taken with the limits, and put right by `usage.settle`
-   * when the real figure is known. `{ concurrent: 0 }`: it needs no place among those under way at
-   * once, as where a caller looks after a job that has one.
+   * when the real figure is known; recorded whether a limit counts it or not. `{ concurrent: 0 }`:
+   * it needs no place among those under way at once, as where a caller looks after a job that has
+   * one.
    * @default one request, one at once
    */
   readonly cost?: Costs

@@ -17,7 +17,7 @@ import type { Caller } from './caller.ts'
 import type { Demand } from './demand.ts'
 import type { ExchangeTrace } from './exchange-trace.ts'
 import { recordedId } from './recorded-id.ts'
-import { recordedMeasures } from './recorded-measures.ts'
+import { type NameMeasure, recordedMeasures } from './recorded-measures.ts'
 import type { Scheme } from './scheme.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -91,6 +91,8 @@ export class Exchange {
   isOwned = false
   /** The id of the key that asked for a verdict on the one that was presented elsewhere. */
   verifier: string | undefined
+  /** Names what no limit counts, where the names are not the app's own. */
+  nameMeasure: NameMeasure | undefined
   /** When the key that was proven expires, milliseconds since the epoch. */
   expiresAt: number | null = null
   /** Checks that have begun. */
@@ -303,7 +305,7 @@ export class Exchange {
   measures(event: LedgerEvent = 'request.finished'): Costs {
     if (this.#decided !== 'request.admitted') return noRequest
     if (event === 'request.started') return {}
-    return recordedMeasures(this.usage, this.isBillable)
+    return recordedMeasures(this.usage, this.isBillable, this.nameMeasure)
   }
 
   #entryOf(

@@ -1,10 +1,13 @@
 import { after, type Maybe } from '../core/after.ts'
+import { createClosedNames } from '../core/closed-names.ts'
 import type { BadKeyLimiter } from '../limits/bad-key-limiter.ts'
+import { createGenerations } from '../limits/generations.ts'
 import type { TakeLimits } from '../limits/take-limits.ts'
 import { type AdmitDeps, admit } from './admit.ts'
 import type { Demand } from './demand.ts'
 import type { Exchange } from './exchange.ts'
 import { createKeyRefusals, type KeyRefusalsOptions } from './key-refusals.ts'
+import type { NameMeasure } from './recorded-measures.ts'
 import type { Scheme } from './scheme.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -18,6 +21,8 @@ export interface AskedKey {
    * @default true
    */
   readonly takes?: boolean
+  /** The id of the key that asks: the record names it. @default none does */
+  readonly verifier?: string | undefined
 }
 
 type Judge = (exchange: Exchange, asked: AskedKey, demand?: Demand) => Maybe<Verdict>
@@ -25,6 +30,14 @@ type Judge = (exchange: Exchange, asked: AskedKey, demand?: Demand) => Maybe<Ver
 interface JudgeOptions extends KeyRefusalsOptions {
   readonly lookAtLimits: TakeLimits
 }
+
+/**
+ * Most measures that records name which no limit counts and one program has named, in the life of a
+ * process: the amounts of all others are `other`. What it makes names of is its own.
+ */
+const namedMeasuresMax = 16
+/** Most programs whose measures are known at a time. */
+const verifiersMax = 1_024
 
 const countsNothing: BadKeyLimiter = { count: () => undefined, size: () => 0 }
 
@@ -34,7 +47,10 @@ const countsNothing: BadKeyLimiter = { count: () => undefined, size: () => 0 }
  */
 export function createJudge(deps: AdmitDeps, options: JudgeOptions): Judge {
   const uncounted = createKeyRefusals({ ...options, badKeyLimiter: countsNothing })
-  return function judge(exchange, { key, takes = true }, demand) {
+  const names = createGenerations<NameMeasure>(verifiersMax)
+  return function judge(exchange, { key, takes = true, verifier }, demand) {
+    exchange.verifier = verifier
+    exchange.nameMeasure = names.get(verifier ?? '', () => createClosedNames(namedMeasuresMax))
     const schemes = [presenting(key)]
     const judging: AdmitDeps = {
       ...deps,

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/time.ts'
-import { ledgerMeasuresMax } from '../ledger/format/encoding.ts'
+import { boundMeasures } from '../ledger/format/bound-measures.ts'
 import { type LedgerEntry, ledgerEntry } from '../ledger/format/record.ts'
 import { type EntryWriter, ledgerFault } from '../ledger/write/entry-writer.ts'
 import type { Measures } from '../telemetry/measures.ts'
@@ -98,7 +98,7 @@ export function createJobRecords(
         ...(job.errors > 0 && { errors: job.errors }),
         ...late,
       }
-      const counted = Object.fromEntries(Object.entries(ofJob).slice(0, ledgerMeasuresMax))
+      const counted = boundMeasures(ofJob)
       const event = isFinished ? 'job.finished' : 'job.failed'
       const writing = write(event, job, { code, latencyUs, measures: counted, detail }, under)
       const measure = (): void => {

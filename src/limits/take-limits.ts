@@ -1,6 +1,6 @@
 import { after, type Maybe } from '../core/after.ts'
 import { Refusal } from '../core/refusal.ts'
-import { type Costs, checkCosts, costOf } from './costs.ts'
+import { type Costs, checkCosts, costOf, MeasuredCosts } from './costs.ts'
 import { limitHeaders } from './limit-headers.ts'
 import { refuse, refuseForGood } from './limit-refusals.ts'
 import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from './limiter.ts'
@@ -18,27 +18,39 @@ export type LimitsTaken = Usage | Refusal
  * Takes a request's limits. Several guards may see one request, one of the app and one of a route:
  * what is in `before` is not taken again, only what the second demand costs beyond it. Where the
  * second is refused, all is given back.
+ *
+ * @param costs what the demand says that it costs, which `uses` have where a limit counts it
  */
-export type TakeLimits = (uses: readonly LimitUse[], before: Usage) => Maybe<LimitsTaken>
+export type TakeLimits = (uses: readonly LimitUse[], before: Usage, costs?: Costs) => Maybe<LimitsTaken>
 
 /** Takes limits over a limiter. */
 export function createTakeLimits(limiter: Limiter, onShadow: ShadowListener): TakeLimits {
-  return function takeLimits(uses, before) {
-    if (before instanceof UncountedUsage)
-      return after(takeAll(limiter, uses, onShadow), (taken) => withUncounted(taken, before))
-    if (!(before instanceof TakenUsage)) return takeAll(limiter, uses, onShadow)
-    const left = before.notTaken(uses)
-    if (left.length === 0) return before
-    return after(takeAll(limiter, left, onShadow, before), (taken) =>
-      taken instanceof TakenUsage ? before.absorb(taken) : taken,
-    )
+  return function takeLimits(uses, before, costs) {
+    if (before instanceof TakenUsage) {
+      const left = before.notTaken(uses)
+      const taking = left.length === 0 ? undefined : takeAll(limiter, left, onShadow, before)
+      return after(taking, (taken) => (taken instanceof Refusal ? taken : before.absorb(taken, costs)))
+    }
+    const measured = measuredBy(before, costs)
+    if (uses.length === 0) return new UncountedUsage(measured)
+    const taking = takeAll(limiter, uses, onShadow)
+    return measured === undefined ? taking : after(taking, (taken) => withMeasured(taken, measured))
   }
 }
 
 /** What was measured before a limit applied stays. */
-function withUncounted(taken: LimitsTaken, { used }: UncountedUsage): LimitsTaken {
-  return taken instanceof TakenUsage ? taken.keepUncounted(used) : taken
+function measuredBy(before: Usage, costs: Costs | undefined): MeasuredCosts | undefined {
+  if (!(before instanceof UncountedUsage)) return costs && new MeasuredCosts(costs)
+  if (costs !== undefined) before.measured.demand(costs)
+  return before.measured
 }
+
+function withMeasured(taken: Taken, measured: MeasuredCosts): LimitsTaken {
+  if (taken instanceof TakenUsage) taken.measured = measured
+  return taken
+}
+
+type Taken = TakenUsage | Refusal
 
 /**
  * Takes all in one step: what was taken, or the refusal of the limit that passes last. What the
@@ -49,7 +61,7 @@ function takeAll(
   uses: readonly LimitUse[],
   onShadow: ShadowListener,
   before?: TakenUsage,
-): Maybe<LimitsTaken> {
+): Maybe<Taken> {
   for (const use of uses)
     if (use.cost > use.limit.amount && !use.isShadow)
       return before === undefined ? refuseForGood(use) : before.giveBack().then(() => refuseForGood(use))
@@ -65,7 +77,7 @@ function conclude(
   taking: Taking,
   onShadow: ShadowListener,
   before: TakenUsage | undefined,
-): Maybe<LimitsTaken> {
+): Maybe<Taken> {
   for (const shadow of taking.shadows) onShadow(shadow)
   const { refusal } = taking
   if (refusal === undefined) return new TakenUsage(limiter, uses, taking, onShadow)
@@ -79,6 +91,7 @@ function conclude(
 /** What a request took, at its beginning and later. */
 class TakenUsage implements Usage {
   isOpen = false
+  measured: MeasuredCosts = new MeasuredCosts()
   readonly #limiter: Limiter
   readonly #onShadow: ShadowListener
   #uses: readonly LimitUse[]
@@ -87,8 +100,6 @@ class TakenUsage implements Usage {
   #parts: readonly TakenPart[]
   /** Measures whose real figure is known. */
   readonly #settled: string[] = []
-  /** Measures that were taken or settled though no limit counts them. */
-  #uncounted: Costs = {}
   #isGivenBack = false
   #isDetached = false
   /** Pieces of work that go on, whether or not the answer is gone. */
@@ -127,8 +138,10 @@ class TakenUsage implements Usage {
     })
   }
 
-  /** Adds what another guard of the same request has taken. */
-  absorb(other: TakenUsage): this {
+  /** Adds what another guard of the same request demands, and what it has taken. */
+  absorb(other: TakenUsage | undefined, costs: Costs | undefined): this {
+    if (costs !== undefined) this.measured.demand(costs)
+    if (other === undefined) return this
     const isKnown = ({ counter }: LimitUse): boolean => this.#uses.some((use) => use.counter === counter)
     const added = other.#uses.filter((use) => !isKnown(use))
     this.#setStates(other.states, other.#at)
@@ -137,13 +150,7 @@ class TakenUsage implements Usage {
       ...added,
     ]
     this.#parts = [...this.#parts, ...other.#parts]
-    this.#uncounted = { ...this.#uncounted, ...other.#uncounted }
     this.isOpen ||= other.isOpen
-    return this
-  }
-
-  keepUncounted(costs: Costs): this {
-    this.#countUnlimited(costs, (_before, cost) => cost)
     return this
   }
 
@@ -156,10 +163,10 @@ class TakenUsage implements Usage {
     return this.#headers
   }
 
-  /** Per measure, the largest count among its limits. */
+  /** Per measure, what was measured or the largest count among its limits: those first. */
   get used(): Costs {
     if (this.#isGivenBack) return { requests: 0 }
-    const used: Record<string, number> = { ...this.#uncounted }
+    const used: Record<string, number> = {}
     // Linear: a streamed answer may have taken once for each of its pieces.
     const byLimit = new Map<string, number>()
     for (const { use } of this.#parts) {
@@ -169,6 +176,8 @@ class TakenUsage implements Usage {
       byLimit.set(use.counter, sum)
       used[measure] = Math.max(costOf(measure, used), sum)
     }
+    for (const [measure, cost] of Object.entries(this.measured.costs))
+      used[measure] = Math.max(costOf(measure, used), cost)
     return used
   }
 
@@ -179,25 +188,24 @@ class TakenUsage implements Usage {
 
   async take(costs: Costs): Promise<Refusal | undefined> {
     checkCosts('take', costs)
-    this.#countUnlimited(costs, (before, cost) => before + cost)
     const more = this.#uses.flatMap((use) => {
       const cost = costOf(use.limit.measure, costs)
       return cost === 0 ? [] : [{ ...use, cost }]
     })
-    if (more.length === 0) return undefined
-    const taken = await takeAll(this.#limiter, more, this.#onShadow, this)
+    const taken = more.length === 0 ? undefined : await takeAll(this.#limiter, more, this.#onShadow, this)
     if (taken instanceof Refusal) return taken
-    if (taken instanceof TakenUsage) {
+    if (taken !== undefined) {
       this.#setStates(taken.states, taken.#at)
       this.#parts = [...this.#parts, ...taken.#parts]
     }
+    this.measured.take(costs)
     for (const measure of Object.keys(costs)) this.#settled.push(measure)
     return undefined
   }
 
   async settle(costs: Costs): Promise<void> {
     checkCosts('settle', costs)
-    this.#countUnlimited(costs, (_before, cost) => cost)
+    this.measured.settle(costs)
     const real = settledCosts(this.#parts, costs)
     await this.#put((part) => real.get(part) ?? part.use.cost)
     for (const measure of Object.keys(costs)) this.#settled.push(measure)
@@ -214,6 +222,7 @@ class TakenUsage implements Usage {
   async end(outcome: UsageOutcome): Promise<void> {
     if (!this.isOpen) return
     this.isOpen = false
+    if (outcome === 'aborted') this.measured.keep(this.#settled)
     await this.#giveBack(
       ({ limit }) =>
         limit.kind === 'concurrent' ||
@@ -276,12 +285,6 @@ class TakenUsage implements Usage {
     this.#at = at
     this.#headers = undefined
     this.#onStates?.()
-  }
-
-  #countUnlimited(costs: Costs, together: (before: number, cost: number) => number): void {
-    for (const [measure, cost] of Object.entries(costs))
-      if (!this.counts(measure))
-        this.#uncounted = { ...this.#uncounted, [measure]: together(costOf(measure, this.#uncounted), cost) }
   }
 
   async #giveBack(which: (use: LimitUse) => boolean): Promise<void> {

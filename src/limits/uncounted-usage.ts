@@ -1,19 +1,24 @@
-import { type Costs, checkCosts, costOf } from './costs.ts'
+import { type Costs, checkCosts, MeasuredCosts } from './costs.ts'
 import type { Usage } from './usage.ts'
 
 /**
- * The usage of a request that no limit applies to, from when a handler measures it: nothing is
- * counted, and its record says what was measured.
+ * The usage of a request that no limit applies to and that measures something: nothing is counted,
+ * and its record says what was measured.
  */
 export class UncountedUsage implements Usage {
   readonly states: Usage['states'] = []
   readonly headers: Usage['headers'] = {}
   readonly isOpen = false
   readonly isDetached = false
-  #used: Costs = {}
+  readonly measured: MeasuredCosts
+  #isGivenBack = false
+
+  constructor(measured: MeasuredCosts = new MeasuredCosts()) {
+    this.measured = measured
+  }
 
   get used(): Costs {
-    return this.#used
+    return this.#isGivenBack ? { requests: 0 } : this.measured.costs
   }
 
   counts(): boolean {
@@ -22,18 +27,16 @@ export class UncountedUsage implements Usage {
 
   take(costs: Costs): undefined {
     checkCosts('take', costs)
-    const used: Record<string, number> = { ...this.#used }
-    for (const [measure, cost] of Object.entries(costs)) used[measure] = costOf(measure, used) + cost
-    this.#used = used
+    this.measured.take(costs)
   }
 
   settle(costs: Costs): void {
     checkCosts('settle', costs)
-    this.#used = { ...this.#used, ...costs }
+    this.measured.settle(costs)
   }
 
   giveBack(): void {
-    this.#used = { requests: 0 }
+    this.#isGivenBack = true
   }
 
   onStates(): void {}

@@ -17,8 +17,8 @@ export interface Usage {
   /** Whether a limit of the request counts this measure: only then is it worth measuring. */
   readonly counts: (measure: string) => boolean
   /**
-   * How much of each measure the request has used so far, as limits count it; `requests` is 0 for
-   * one that gave all back, and 1 where it is not named.
+   * How much of each measure the request has used so far, as its record says, whether a limit
+   * counts it or not; `requests` is 0 for one that gave all back, and 1 where it is not named.
    */
   readonly used: Costs
   /** Whether `end` has something to do: only then is it worth listening for the request's end. */

@@ -1,5 +1,5 @@
+import { createClosedNames } from '../core/closed-names.ts'
 import type { Figure, FigureName, Measures, ReadFigure } from '../telemetry/measures.ts'
-import { createClosedNames } from './closed-names.ts'
 import { type MetricValue, noLabels } from './metric-value.ts'
 import type { FigureRow, MetricRow } from './metrics-table.ts'
 

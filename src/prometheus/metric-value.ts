@@ -25,4 +25,4 @@ export interface MetricValue {
 export const noLabels: Labels = {}
 
 /** What stands for all values of a label beyond those that have a series. */
-export const otherLabel = 'other'
+export { otherName as otherLabel } from '../core/closed-names.ts'

@@ -1,7 +1,7 @@
+import { createClosedNames } from '../core/closed-names.ts'
 import type { Clock } from '../core/time.ts'
 import type { MeasuredRequest, Measures } from '../telemetry/measures.ts'
 import { isTraceId } from '../telemetry/trace-context.ts'
-import { createClosedNames } from './closed-names.ts'
 import type { Traced } from './histograms.ts'
 import { histogramsOf } from './histograms-of.ts'
 import { type MetricValue, noLabels } from './metric-value.ts'

@@ -1,4 +1,4 @@
-import { createClosedNames } from './closed-names.ts'
+import { createClosedNames } from '../core/closed-names.ts'
 import { type MetricValue, otherLabel } from './metric-value.ts'
 import { createNumbers } from './numbers.ts'
 import type { SeriesBudget } from './series-budget.ts'

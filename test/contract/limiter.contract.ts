@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { parseLimitSetting } from '../../src/limits/limit-setting.ts'
+import type { Costs } from '../../src/limits/costs.ts'
+import { type LimitSetting, parseLimitSetting } from '../../src/limits/limit-setting.ts'
 import { namedLimits, usesOf } from '../../src/limits/limit-uses.ts'
 import type { Limiter, LimitScope, LimitUse } from '../../src/limits/limiter.ts'
 
@@ -16,11 +17,20 @@ const begin = Date.UTC(2026, 0, 31, 23, 59, 0)
 
 /** What a request uses of a limit, `key:a 10/min`; requests cost one. */
 export function useOf(subject: string, text: string, cost = 1): LimitUse {
+  const measure = settingOf(text).limit.measure
+  return usesUnder(subject, [text], { [measure]: cost })[0] as LimitUse
+}
+
+/** What a request of these costs uses of a subject's limits. */
+export function usesUnder(subject: string, texts: readonly string[], costs: Costs): readonly LimitUse[] {
+  const scope = (subject.split(':')[0] ?? '') as LimitScope
+  return usesOf(namedLimits(scope, subject, texts.map(settingOf)), costs)
+}
+
+function settingOf(text: string): LimitSetting {
   const setting = parseLimitSetting(text)
   if (typeof setting === 'string') throw new Error(setting)
-  const scope = (subject.split(':')[0] ?? '') as LimitScope
-  const [use] = usesOf(namedLimits(scope, subject, [setting]), { [setting.limit.measure]: cost })
-  return use as LimitUse
+  return setting
 }
 
 /** The promises of `Limiter`, for every limiter. */

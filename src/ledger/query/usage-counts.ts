@@ -1,3 +1,4 @@
+import { otherName } from '../../core/closed-names.ts'
 import { LatencyHistogram } from './latency-histogram.ts'
 import type { UsageEntry } from './usage-entry.ts'
 
@@ -16,7 +17,6 @@ export interface UsageCounts {
 
 /** Measures of one row beyond so many are counted as `other`: apps make names of what they like. */
 export const measuresMax = 100
-const otherMeasure = 'other'
 
 export function createUsageCounts(): UsageCounts {
   return {
@@ -91,5 +91,5 @@ export function addRefused({ refused }: UsageCounts, code: string, count: number
 export function addMeasure({ measures }: UsageCounts, measure: string, amount: number): void {
   const before = measures.get(measure)
   if (before !== undefined || measures.size < measuresMax) measures.set(measure, (before ?? 0) + amount)
-  else measures.set(otherMeasure, (measures.get(otherMeasure) ?? 0) + amount)
+  else measures.set(otherName, (measures.get(otherName) ?? 0) + amount)
 }

@@ -47,8 +47,7 @@ async function answerVerify(
   const { asked, demand, address, route } = readVerify(body)
   // By `raw` its spans are found to be this request's.
   const judged = guard.open({ raw }, headFrom(address), undefined, id)
-  judged.verifier = asking.known?.keyId
-  const verdict = await guard.judge(judged, asked, demand)
+  const verdict = await guard.judge(judged, { ...asked, verifier: asking.known?.keyId }, demand)
   if (verdict.admitted) await endAtOnce(verdict.usage)
   const status = verdict.admitted ? 200 : verdict.refusal.status
   await recordFor(asking, judged.answer({ status, route, requestId: id }))

@@ -17,8 +17,7 @@ export const namesMax = 500
  * owner, unless an administrator changes it: with the number of keys, rows have a bound.
  */
 export const rowsOfKeyMax = 1_000
-/** What stands for all beyond a bound. */
-export const otherName = 'other'
+export { otherName } from '../../core/closed-names.ts'
 
 /** Usage of one subject in one hour. */
 export interface UsageGroupCounts {
