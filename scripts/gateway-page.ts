@@ -10,6 +10,7 @@ import type {
   AnswerForm,
   ClosedField,
   Dialect,
+  OpenTypes,
   OutputBound,
   Preset,
   PresetRoute,
@@ -89,9 +90,19 @@ function formatBound({ fields, writes, isOpenBelowOne, answers, prompts }: Outpu
   return `${named.join(', ')}${times.join('')}${each}${isOpenBelowOne ? '; 0 and −1 set no bound' : ''}`
 }
 
-function formatField({ field, paths, value }: ClosedField): string {
-  const at = paths === undefined ? '' : ` of ${paths.map(codeOf).join(', ')}`
-  return `\`${field}${value === undefined ? '' : `: ${value}`}\`${at}`
+function formatField(closed: ClosedField): string {
+  const { field, paths, value, isWrittenFalse, isInItems, types } = closed
+  const of = paths === undefined ? '' : ` of ${paths.map(codeOf).join(', ')}`
+  const where = isInItems === true ? ' in messages and input items' : of
+  const written = isWrittenFalse === true ? ' (absent, `false` is written)' : ''
+  return `\`${field}${value === undefined ? '' : `: ${value}`}\`${where}${written}${types === undefined ? '' : formatTypes(types)}`
+}
+
+function formatTypes({ open, needs = {}, untyped }: OpenTypes): string {
+  const needed = Object.entries(needs).map(([type, member]) => `; ${codeOf(type)} has ${codeOf(member)}`)
+  const without =
+    untyped === undefined ? '' : `; an object without a type has ${untyped.map(codeOf).join(' and ')}`
+  return ` (each \`type\` but ${open.map(codeOf).join(', ')}${needed.join('')}${without})`
 }
 
 const codeOf = (text: string): string => `\`${text}\``
@@ -136,7 +147,8 @@ const meanings: Readonly<Record<keyof UpstreamInput, string>> = {
   allow:
     'opens routes, method and path letter by letter: `"GET /api/ps"`, or `{"route":"GET /metrics","scope":"metrics"}`. They are forwarded as they are and count requests alone',
   close: 'closes routes that the preset opens',
-  allowFields: 'opens fields that the preset closes',
+  allowFields:
+    'opens fields that the preset closes, or one type of the objects in `tools` and `input`: `"tools.web_search"`, `"input.item_reference"`',
   tokens:
     'the bound of a call: tokens for each byte of its body, of a chat template, of an answer whose client has set no bound, of an image',
   abandoned:

@@ -65,6 +65,27 @@ test('what is not open is closed, with a key and without, and the upstream sees 
   expect(ollama.seen.filter(({ path }) => path !== '/api/tags' && path !== '/api/version')).toEqual([])
 })
 
+test('nothing is kept at the upstream on its one credential, and nothing read', async () => {
+  await using openai = await startOpenai()
+  await using gateway = await openGateway({
+    upstreams: [{ preset: 'openai', url: openai.url, models: 'any' }],
+  })
+  const model = 'gpt-5-mini'
+  const answer = await gateway.post('/v1/responses', { model, input: 'why' })
+  expect(answer.status).toBe(200)
+  const closed = [
+    { model, input: 'why', store: true },
+    { model, input: [{ type: 'item_reference', id: 'msg_1' }] },
+    { model, input: 'why', tools: [{ type: 'file_search', vector_store_ids: ['vs_1'] }] },
+  ]
+  for (const body of closed) {
+    const refused = await gateway.post('/v1/responses', body)
+    expect([refused.status, await refused.json()]).toMatchObject([422, { code: 'input_invalid' }])
+  }
+  const calls = openai.seen.filter(({ path }) => path === '/v1/responses')
+  expect(calls.map(({ body }) => JSON.parse(body))).toEqual([{ model, input: 'why', store: false }])
+})
+
 test('a key without the model’s scope learns no more than that there is no such model', async () => {
   await using ollama = await startOllama()
   await using gateway = await openGateway({ upstreams: [{ preset: 'ollama', url: ollama.url }] })

@@ -3,6 +3,7 @@ import { anyModelScope, defaultScope } from '../../core/scope.ts'
 import type { GatewaySettings } from '../../gateway/gateway-settings.ts'
 import { presets } from '../../gateway/presets/presets.ts'
 import { createGatewayRoutes, type GatewayRoutes } from '../../gateway/routes/gateway-routes.ts'
+import { closedFieldsOf } from '../../gateway/routes/open-route.ts'
 import { addCommonOptions, type CommonOptions, loadCommandConfig } from '../common-options.ts'
 import { addExamples } from '../keys/key-options.ts'
 import { addSettingOptions, readSettingFlags } from '../setting-options.ts'
@@ -83,7 +84,7 @@ function viewClosed({ name, preset, prefix = '', close, allowFields }: GatewaySe
     preset,
     management: presets[preset].management.map((pattern) => prefix + pattern),
     routes: close.map(({ method, path }) => `${method} ${prefix}${path}`),
-    fields: presets[preset].closedFields.filter(({ field }) => !allowFields.includes(field)),
+    fields: closedFieldsOf(presets[preset], allowFields),
     media_by_url: presets[preset].refusesMediaByUrl,
   }
 }

@@ -206,13 +206,21 @@ function checkAllowFields(at: string, list: unknown, name: PresetName | undefine
   const place = `${at}.allowFields`
   if (!Array.isArray(list)) return [fault(place, 'a list of fields that the preset closes', list)]
   if (name === undefined) return []
-  const closed = presets[name].closedFields.map(({ field }) => field)
+  const { closedFields } = presets[name]
+  const closed = closedFields.map(({ field }) => field)
+  const typed = closedFields.flatMap(({ field, types }) => (types === undefined ? [] : `${field}.`))
   return list.flatMap((field: unknown, index) => {
     if (closed.some((each) => each === field)) return []
+    if (typeof field === 'string' && typed.some((start) => isTypeOf(field, start))) return []
     const meant = typeof field === 'string' ? suggest(field, closed) : undefined
     const found = fault(`${place}[${index}]`, 'a field that the preset closes', field)
     return [{ ...found, ...(meant && { hint: `did you mean ${meant}?` }) }]
   })
+}
+
+/** One type of the objects in a field, which nothing lists: `tools.web_search`. */
+function isTypeOf(field: string, start: string): boolean {
+  return field.startsWith(start) && /^[\w.:-]{1,64}$/.test(field.slice(start.length))
 }
 
 function checkedElsewhere(): readonly InputFault[] {

@@ -1,4 +1,6 @@
+import type { ClosedField } from '../presets/preset.ts'
 import type { BodyRules } from './call-body.ts'
+import type { TypedList } from './closed-scan.ts'
 import { NameTable, type Wanted } from './name-table.ts'
 
 /**
@@ -31,10 +33,19 @@ export const roles = {
   /** Ollama's list of images. */
   images: 14,
   imageData: 15,
+  /** A member of a message or an item that is closed. */
+  closed: 16,
+  /** Lists whose objects have types, one of their objects, its `type`, and a member it may need. */
+  tools: 17,
+  tool: 18,
+  inputs: 19,
+  input: 20,
+  type: 21,
+  needed: 22,
   /** A name that no body may have. */
-  forbidden: 16,
+  forbidden: 23,
   /** The body itself; from here on the objects in it that have fields. */
-  top: 17,
+  top: 24,
 } as const
 
 /** Where fields stand in a body, and the names that are looked for in each object. */
@@ -46,6 +57,8 @@ export interface BodyNames {
   readonly holders: readonly string[]
   /** By the role of an object. */
   readonly tables: readonly NameTable[]
+  /** By the role of their objects. */
+  readonly lists: ReadonlyMap<number, TypedList>
 }
 
 const known = new WeakMap<BodyRules, BodyNames>()
@@ -66,24 +79,39 @@ function compile(rules: BodyRules): BodyNames {
       const [parent, name] = field.split('.')
       return parent === holder && name !== undefined ? [wanted(name, roles.other, index)] : []
     })
+  const closed = closedOn(rules)
+  const lists = closed.flatMap(({ field, types }) => (types === undefined ? [] : [{ field, ...types }]))
   const top = fields.flatMap((field, index) => {
     if (field.includes('.')) return []
     const holder = holders.indexOf(field)
     const isPrompts = field === rules.route.output?.prompts
-    const role = holder >= 0 ? roles.top + 1 + holder : isPrompts ? roles.prompts : roles.other
-    return [wanted(field, role, index)]
+    const list = lists.some((one) => one.field === field) ? typedLists[field] : undefined
+    const other = isPrompts ? roles.prompts : roles.other
+    return [wanted(field, holder >= 0 ? roles.top + 1 + holder : (list?.list ?? other), index)]
   })
   const tables = [
-    ...nestedTables(rules.route.dialect === 'ollama'),
+    ...nestedTables(rules.route.dialect === 'ollama', closed, lists),
     table([...top, ...media], topNames(rules)),
     ...holders.map((holder) => table([...inHolder(holder), ...media])),
   ]
-  return { fields, numberOf, holders, tables }
+  const byRole = lists.map((list) => [typedLists[list.field]?.object ?? roles.other, list] as const)
+  return { fields, numberOf, holders, tables, lists: new Map(byRole) }
+}
+
+/** Roles of the lists whose objects may have types, and of these objects. */
+const typedLists: Readonly<Record<string, { readonly list: number; readonly object: number }>> = {
+  tools: { list: roles.tools, object: roles.tool },
+  input: { list: roles.inputs, object: roles.input },
+}
+
+/** What is closed on a route. */
+export function closedOn({ route, closedFields }: BodyRules): readonly ClosedField[] {
+  return closedFields.filter(({ paths }) => paths === undefined || paths.includes(route.path))
 }
 
 /** Every name that the gateway reads or refuses, an object before what is in it. */
-function fieldsOf({ route, closedFields }: BodyRules): readonly string[] {
-  const { output } = route
+function fieldsOf(rules: BodyRules): readonly string[] {
+  const { output } = rules.route
   const all = [
     'model',
     'stream',
@@ -91,7 +119,7 @@ function fieldsOf({ route, closedFields }: BodyRules): readonly string[] {
     ...(output?.fields ?? []),
     ...(output?.answers.flat() ?? []),
     ...(output?.prompts === undefined ? [] : [output.prompts]),
-    ...closedFields.map(({ field }) => field),
+    ...closedOn(rules).flatMap(({ field, isInItems }) => (isInItems === true ? [] : field)),
   ]
   return [...new Set(all.flatMap((field) => [...field.split('.').slice(0, -1), field]))]
 }
@@ -126,20 +154,29 @@ function topNames({ route }: BodyRules): readonly Wanted[] {
 }
 
 /** By the roles up to `forbidden`. */
-function nestedTables(isOllama: boolean): readonly NameTable[] {
+function nestedTables(
+  isOllama: boolean,
+  closed: readonly ClosedField[],
+  lists: readonly TypedList[],
+): readonly NameTable[] {
+  const inItems = closed.filter(({ isInItems }) => isInItems)
+  const closedIn = (holder: string): readonly Wanted[] =>
+    inItems.flatMap(({ field }) => {
+      const name = field.startsWith(`${holder}.`) ? field.slice(holder.length + 1) : field
+      return name.includes('.') ? [] : [{ ...wanted(name, roles.closed), closed: field }]
+    })
+  const inItem = [...closedIn(''), wanted('image_url', roles.image), wanted('source', roles.source), ...media]
+  const exactInItem = [
+    wanted('content', roles.items),
+    wanted('output', roles.items),
+    ...(isOllama ? [wanted('images', roles.images)] : []),
+    ...itemOpaque.map((name) => wanted(name, roles.opaque)),
+  ]
   const other = table(media)
-  const item = table(
-    [wanted('image_url', roles.image), wanted('source', roles.source), ...media],
-    [
-      wanted('content', roles.items),
-      wanted('output', roles.items),
-      ...(isOllama ? [wanted('images', roles.images)] : []),
-      ...itemOpaque.map((name) => wanted(name, roles.opaque)),
-    ],
-  )
-  const withMedia = table([wanted('url', roles.media), ...media])
+  const item = table(inItem, exactInItem)
+  const withMedia = table([...closedIn(''), wanted('url', roles.media), ...media])
   const source = table(
-    [wanted('url', roles.media), ...media],
+    [...closedIn(''), wanted('url', roles.media), ...media],
     [
       wanted('type', roles.sourceType),
       wanted('media_type', roles.sourceMediaType),
@@ -150,10 +187,20 @@ function nestedTables(isOllama: boolean): readonly NameTable[] {
   tables[roles.opaque] = table([])
   tables[roles.item] = item
   tables[roles.media] = withMedia
-  tables[roles.image] = table([wanted('url', roles.image), ...media])
+  tables[roles.image] = table([...closedIn(''), wanted('url', roles.image), ...media])
   tables[roles.holder] = withMedia
-  tables[roles.dataHolder] = table([wanted('url', roles.media), wanted('data', roles.mediaData), ...media])
+  tables[roles.dataHolder] = table([
+    ...closedIn('audio'),
+    wanted('url', roles.media),
+    wanted('data', roles.mediaData),
+    ...media,
+  ])
   tables[roles.source] = source
+  const type = wanted('type', roles.type)
+  tables[roles.tool] = table([type])
+  const needed = lists.flatMap(({ needs = {} }) => Object.values(needs))
+  const members = [wanted('role', roles.other), ...needed.map((name) => wanted(name, roles.needed))]
+  tables[roles.input] = table([type, ...inItem], [...members, ...exactInItem])
   return tables
 }
 

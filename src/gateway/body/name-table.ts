@@ -5,6 +5,8 @@ export interface Wanted {
   readonly field: number
   /** What its value is: one of `roles`. */
   readonly role: number
+  /** How a closed member is called: `audio.id`. */
+  readonly closed?: string
 }
 
 /** A name as it was found. */

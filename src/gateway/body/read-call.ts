@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { InputError } from '../../core/refusal.ts'
 import type { ClosedField, OutputBound } from '../presets/preset.ts'
-import { namesOf } from './body-names.ts'
+import { closedOn, namesOf } from './body-names.ts'
 import type { BodyRules, CallBody } from './call-body.ts'
 import { hasImageMark } from './image-marks.ts'
 import { fieldError, invalidBody, invalidFields, mediaByUrl } from './invalid-body.ts'
@@ -63,7 +63,8 @@ class FieldReader {
   }
 
   read(): CallBody {
-    const { route, closedFields } = this.#rules
+    const { route } = this.#rules
+    const closedFields = closedOn(this.#rules)
     for (const closed of closedFields) this.#checkClosed(closed)
     this.#checkHolders()
     const model = this.#model()
@@ -72,7 +73,8 @@ class FieldReader {
     const output = route.output && this.#output(route.output)
     const answers = route.output === undefined ? 1 : this.#answers(route.output)
     if (this.#faults.length > 0) throw invalidFields(this.#faults)
-    const splice = new BodySplice(this.#bytes, this.#scan, route.output)
+    const isWrittenFalse = closedFields.flatMap((closed) => (closed.isWrittenFalse ? closed.field : []))
+    const splice = new BodySplice(this.#bytes, this.#scan, route.output, isWrittenFalse)
     return {
       bytes: this.#bytes,
       model,
@@ -95,8 +97,9 @@ class FieldReader {
     return span?.kind === 'null' ? undefined : span
   }
 
-  #checkClosed({ field, paths, value: only }: ClosedField): void {
-    if (paths !== undefined && !paths.includes(this.#rules.route.path)) return
+  #checkClosed({ field, value: only, isInItems, types }: ClosedField): void {
+    // The scan has looked for these.
+    if (isInItems === true || types !== undefined) return
     const value = this.#value(field)
     if (value === undefined || (only !== undefined && value.kind === String(!only))) return
     const shown = only === undefined ? 'null or absent' : `${!only}, null or absent`

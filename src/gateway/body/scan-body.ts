@@ -1,5 +1,6 @@
 import type { InputError } from '../../core/refusal.ts'
 import { type BodyNames, roles } from './body-names.ts'
+import { ClosedScan } from './closed-scan.ts'
 import { fieldError, invalidBody, invalidJson } from './invalid-body.ts'
 import { colon, comma, endOfNumber, quote, TextReader, wordAt } from './json-tokens.ts'
 import { MediaScan } from './media-scan.ts'
@@ -44,6 +45,9 @@ export class BodyScan {
   readonly #spans: (ValueSpan | undefined)[] = []
   readonly #faults = new Map<string, InputError>()
   readonly #media: MediaScan
+  readonly #closed: ClosedScan
+  /** The name of the member whose value comes. */
+  #memberName = ''
   #at = 0
   #expected: number = expected.value
   /** The value that comes: what it is, and which field's. */
@@ -68,6 +72,7 @@ export class BodyScan {
     this.#names = names
     this.#text = new TextReader(bytes)
     this.#media = new MediaScan(bytes, refusesMediaByUrl)
+    this.#closed = new ClosedScan(bytes)
   }
 
   /**
@@ -100,7 +105,7 @@ export class BodyScan {
   }
 
   get faults(): readonly InputError[] {
-    return [...this.#faults.values(), ...this.#media.faults]
+    return [...this.#faults.values(), ...this.#closed.faults, ...this.#media.faults]
   }
 
   get images(): { readonly count: number; readonly bytes: number } {
@@ -134,7 +139,7 @@ export class BodyScan {
   }
 
   #startText(): void {
-    if (!this.#isNameNext) this.#checkValueIsNext()
+    if (!this.#isNameNext) this.#beginValue()
     this.#text.begin(this.#at)
     this.#isInText = true
     this.#at += 1
@@ -148,16 +153,24 @@ export class BodyScan {
     this.#isInText = false
     if (this.#isNameNext) this.#endName(start + 1, this.#at - 1)
     else {
-      if (this.#role >= roles.media) this.#media.readText(this.#role, start + 1, this.#at - 1)
+      if (this.#role >= roles.media) this.#readMember(start + 1, this.#at - 1)
       this.#endValue('text', this.#field, start)
     }
+  }
+
+  /** A text that interests, between its quotes. */
+  #readMember(start: number, end: number): void {
+    const list = this.#names.lists.get(this.#roles[this.#depth] as number)
+    if (list === undefined || this.#role < roles.type) this.#media.readText(this.#role, start, end)
+    else if (this.#role === roles.type) this.#closed.readType(list, start, end)
+    else this.#closed.addMember(this.#memberName)
   }
 
   /** A name of a member: says what its value is. */
   #endName(start: number, end: number): void {
     this.#expected = expected.colon
     const role = this.#roles[this.#depth] as number
-    this.#role = role === roles.opaque ? roles.opaque : roles.other
+    this.#role = role === roles.opaque || role === roles.tool ? roles.opaque : roles.other
     this.#field = -1
     const found = this.#names.tables[role]?.find(this.#bytes, start, end, this.#text.isEscaped)
     if (found === undefined) return
@@ -168,6 +181,8 @@ export class BodyScan {
     if (found.role === roles.forbidden)
       throw invalidBody('No member may be called `__proto__`', 'name_forbidden')
     this.#role = found.role
+    this.#memberName = found.closed ?? found.name
+    if (this.#names.lists.has(role) && found.role !== roles.needed) this.#closed.addMember(found.name)
     if (found.field >= 0) this.#startField(found.field, found.isOtherSpelling)
   }
 
@@ -202,7 +217,7 @@ export class BodyScan {
   }
 
   #open(isList: boolean): void {
-    this.#checkValueIsNext()
+    this.#beginValue()
     if (this.#depth === depthMax) throw invalidBody('The body is nested too deeply', 'recursion')
     const depth = this.#depth + 1
     this.#depth = depth
@@ -220,16 +235,19 @@ export class BodyScan {
     const isEmpty = this.#expected === (isList ? expected.valueOrEnd : expected.nameOrEnd)
     if (depth === 0 || this.#isList[depth] !== isList) throw invalidJson()
     if (this.#expected !== expected.commaOrEnd && !isEmpty) throw invalidJson()
-    if (this.#roles[depth] === roles.source) this.#media.endSource()
+    const role = this.#roles[depth] as number
+    if (role === roles.source) this.#media.endSource()
+    const list = isList ? undefined : this.#names.lists.get(role)
+    if (list !== undefined) this.#closed.endObject(list)
     this.#at += 1
     this.#depth = depth - 1
     this.#endValue(isList ? 'list' : 'object', this.#fields[depth] as number, this.#starts[depth] as number)
   }
 
   #readWord(byte: number): void {
-    this.#checkValueIsNext()
     const start = this.#at
     const word = wordAt(this.#bytes, byte, start)
+    this.#beginValue(word === 'null')
     this.#at = word === undefined ? endOfNumber(this.#bytes, start) : start + word.length
     this.#endValue(word ?? 'number', this.#field, start)
   }
@@ -238,8 +256,11 @@ export class BodyScan {
     return this.#expected === expected.name || this.#expected === expected.nameOrEnd
   }
 
-  #checkValueIsNext(): void {
+  #beginValue(isNull = false): void {
     if (this.#expected !== expected.value && this.#expected !== expected.valueOrEnd) throw invalidJson()
+    if (isNull) return
+    if (this.#role === roles.closed) this.#closed.addClosed(this.#memberName)
+    else if (this.#role === roles.type) this.#closed.beginType()
   }
 
   #endValue(kind: ValueKind, field: number, start: number): void {
@@ -271,11 +292,15 @@ const isOfItsElements = new Set<number>([
 const elementRoles = Uint8Array.from({ length: 256 }, (_, role) => {
   if (role === roles.items) return roles.item
   if (role === roles.images) return roles.imageData
+  if (role === roles.tools || role === roles.tool) return roles.tool
+  if (role === roles.inputs || role === roles.input) return roles.input
   if (role === roles.holder || role === roles.source) return roles.holder
   return isOfItsElements.has(role) ? role : roles.other
 })
 const objectRoles: Readonly<Record<number, number>> = {
   [roles.items]: roles.item,
+  [roles.tools]: roles.tool,
+  [roles.inputs]: roles.input,
   [roles.prompts]: roles.other,
   [roles.images]: roles.other,
 }

@@ -20,16 +20,26 @@ export class BodySplice {
   readonly #bytes: Buffer
   readonly #scan: BodyScan
   readonly #output: OutputBound | undefined
+  readonly #isWrittenFalse: readonly string[]
 
-  constructor(bytes: Buffer, scan: BodyScan, output: OutputBound | undefined) {
+  /** @param isWrittenFalse fields that become false where they are null or absent */
+  constructor(
+    bytes: Buffer,
+    scan: BodyScan,
+    output: OutputBound | undefined,
+    isWrittenFalse: readonly string[],
+  ) {
     this.#bytes = bytes
     this.#scan = scan
     this.#output = output
+    this.#isWrittenFalse = isWrittenFalse
   }
 
   /** The bytes with these changes; the very same where there is nothing to change. */
   write({ model, output, includeUsage }: BodyChanges): Buffer {
-    const changes: (Edit | Insert)[] = []
+    const changes: (Edit | Insert)[] = this.#isWrittenFalse
+      .filter((field) => !this.#isSet(field))
+      .map((field) => this.#set(field, 'false'))
     if (model !== undefined) changes.push(this.#set('model', JSON.stringify(model)))
     if (output !== undefined) changes.push(...this.#bound(output))
     if (includeUsage === true) changes.push(this.#set('stream_options.include_usage', 'true'))
@@ -43,14 +53,16 @@ export class BodySplice {
   #bound(output: number): readonly (Edit | Insert)[] {
     if (this.#output === undefined) return []
     const { fields, writes, isOpenBelowOne } = this.#output
-    const set = fields.filter((field) => {
-      const span = this.#scan.span(field)
-      return span !== undefined && span.kind !== 'null'
-    })
+    const set = fields.filter((field) => this.#isSet(field))
     const isOpen = (field: string): boolean => isOpenBelowOne && this.#number(field) < 1
     if (set.length > 0 && !set.some(isOpen)) return []
     const wrong = set.filter((field) => isOpen(field) || this.#number(field) > output)
     return (set.length === 0 ? [writes] : wrong).map((field) => this.#set(field, String(output)))
+  }
+
+  #isSet(field: string): boolean {
+    const span = this.#scan.span(field)
+    return span !== undefined && span.kind !== 'null'
   }
 
   #number(field: string): number {

@@ -6,6 +6,7 @@ import {
   countTokens,
   detokenize,
   embeddings,
+  hostedTools,
   messages,
   models,
   rerank,
@@ -63,6 +64,7 @@ export const llamaCpp: Preset = {
     { field: 'lora' },
     // It can leave out what usage and the end are read from.
     { field: 'response_fields', paths: ['/completion', '/infill'] },
+    hostedTools('/v1/chat/completions', '/v1/responses', '/v1/messages'),
     ...closedOfResponses,
   ],
   refusesMediaByUrl: true,

@@ -4,6 +4,7 @@ import {
   closedOfResponses,
   completions,
   embeddings,
+  hostedTools,
   messages,
   models,
   responses,
@@ -117,6 +118,7 @@ export const ollama: Preset = {
     { field: 'options.use_mmap' },
     // An older word for the model.
     { field: 'name', paths: ['/api/show'] },
+    hostedTools('/v1/chat/completions', '/v1/responses', '/v1/messages'),
     ...closedOfResponses,
   ],
   refusesMediaByUrl: true,

@@ -1,12 +1,19 @@
-import type { Preset } from './preset.ts'
+import type { ClosedField, Preset } from './preset.ts'
 import {
   chatCompletions,
   closedOfResponses,
   completions,
   embeddings,
+  hostedTools,
   models,
   responses,
 } from './shared-routes.ts'
+
+/** Reasoning that does not come with the call is looked up by its id. */
+function withEncryptedReasoning(closed: ClosedField): ClosedField {
+  if (closed.types === undefined) return closed
+  return { ...closed, types: { ...closed.types, needs: { reasoning: 'encrypted_content' } } }
+}
 
 /** OpenAI, and who offers the same over the internet: https://platform.openai.com/docs/api-reference */
 export const openai: Preset = {
@@ -36,7 +43,15 @@ export const openai: Preset = {
     '/v1/images*',
     '/v1/realtime*',
   ],
-  closedFields: [{ field: 'service_tier' }, ...closedOfResponses],
+  closedFields: [
+    { field: 'service_tier' },
+    { field: 'store', paths: ['/v1/chat/completions'], value: true },
+    { field: 'web_search_options', paths: ['/v1/chat/completions'] },
+    hostedTools('/v1/chat/completions', '/v1/responses'),
+    ...closedOfResponses.map(withEncryptedReasoning),
+    // What it has said before, by its id.
+    { field: 'audio.id', isInItems: true },
+  ],
   refusesMediaByUrl: false,
   lists: { path: '/v1/models', form: 'openai' },
   hasTags: false,

@@ -64,6 +64,25 @@ export interface ClosedField {
   readonly paths?: readonly string[]
   /** Refused with this value alone. @default with any but null */
   readonly value?: boolean
+  /** Whether `false` is written where it is null or absent: to the upstream that is true. */
+  readonly isWrittenFalse?: boolean
+  /**
+   * Whether it stands in messages and input items, and the objects in them: `file_id`, `audio.id`.
+   *
+   * @default at the top of a body, or in one of its objects
+   */
+  readonly isInItems?: boolean
+  /** Only objects in it of another `type` are refused: `tools`, `input`. */
+  readonly types?: OpenTypes
+}
+
+/** What the objects of a list may be: the operator opens others, `tools.web_search`. */
+export interface OpenTypes {
+  readonly open: readonly string[]
+  /** Types of which each object needs this member, a text: without it, its id stands for it. */
+  readonly needs?: Readonly<Record<string, string>>
+  /** Members of an object that needs no type: without them, it may be a reference. */
+  readonly untyped?: readonly string[]
 }
 
 /** What is known of a kind of upstream. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { PresetName } from './preset.ts'
+import type { OpenTypes, PresetName } from './preset.ts'
 import { presetNames, presets } from './presets.ts'
 
 /**
@@ -50,15 +50,22 @@ const management: Readonly<Record<PresetName, string>> = {
   custom: '',
 }
 
-const ofResponses =
-  ' previous_response_id@/v1/responses conversation@/v1/responses prompt@/v1/responses background=true@/v1/responses'
+const reasoningOf = (reasoning: string): string =>
+  ` previous_response_id@/v1/responses conversation@/v1/responses prompt@/v1/responses background=true@/v1/responses store=true@/v1/responses(false) input@/v1/responses[message,function_call,function_call_output,custom_tool_call,custom_tool_call_output,${reasoning}] *file_id`
+const ofResponses = reasoningOf('reasoning')
+const tools = ' tools@/v1/chat/completions,/v1/responses[function,custom]'
+const toolsOfAll = ' tools@/v1/chat/completions,/v1/responses,/v1/messages[function,custom]'
 const closedFields: Readonly<Record<PresetName, string>> = {
-  ollama: `keep_alive options.num_ctx options.num_gpu options.main_gpu options.num_thread options.use_mmap name@/api/show${ofResponses}`,
-  vllm: `priority kv_transfer_params prompt_embeds@/v1/completions${ofResponses}`,
-  'llama.cpp': `id_slot lora response_fields@/completion,/infill${ofResponses}`,
+  ollama: `keep_alive options.num_ctx options.num_gpu options.main_gpu options.num_thread options.use_mmap name@/api/show${toolsOfAll}${ofResponses}`,
+  vllm: `priority kv_transfer_params prompt_embeds@/v1/completions *image_embeds *audio_embeds *uuid${toolsOfAll}${ofResponses}`,
+  'llama.cpp': `id_slot lora response_fields@/completion,/infill${toolsOfAll}${ofResponses}`,
   tgi: 'parameters.adapter_id',
-  openai: `service_tier${ofResponses}`,
+  openai: `service_tier store=true@/v1/chat/completions web_search_options@/v1/chat/completions${tools}${reasoningOf('reasoning:encrypted_content')} *audio.id`,
   custom: '',
+}
+
+function needsOf(type: string, { needs = {} }: OpenTypes): string {
+  return type in needs ? `${type}:${needs[type]}` : type
 }
 
 function rowsOf(name: PresetName): readonly string[] {
@@ -87,8 +94,13 @@ describe.each(presetNames)('the preset %s', (name) => {
 
   test('closes the fields of the contract, and those that lead round what is counted', () => {
     const fields = preset.closedFields.map(
-      ({ field, paths, value }) =>
-        field + (value === undefined ? '' : `=${value}`) + (paths === undefined ? '' : `@${paths.join()}`),
+      ({ field, paths, value, types, isInItems, isWrittenFalse }) =>
+        (isInItems ? '*' : '') +
+        field +
+        (value === undefined ? '' : `=${value}`) +
+        (paths === undefined ? '' : `@${paths.join()}`) +
+        (isWrittenFalse ? '(false)' : '') +
+        (types === undefined ? '' : `[${types.open.map((type) => needsOf(type, types)).join()}]`),
     )
     expect(fields.join(' ')).toBe(closedFields[name])
   })

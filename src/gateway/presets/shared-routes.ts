@@ -126,10 +126,38 @@ export const models: readonly PresetRoute[] = [
 /**
  * What lives behind an id at an upstream belongs to its one credential: any caller could read
  * another's. In the background an answer would have no end that is charged.
+ *
+ * https://platform.openai.com/docs/api-reference/responses/create: a response is stored unless
+ * `store` is false, and an item without a `type` is a reference where it has an `id` alone.
  */
 export const closedOfResponses: readonly ClosedField[] = [
   { field: 'previous_response_id', paths: ['/v1/responses'] },
   { field: 'conversation', paths: ['/v1/responses'] },
   { field: 'prompt', paths: ['/v1/responses'] },
   { field: 'background', paths: ['/v1/responses'], value: true },
+  { field: 'store', paths: ['/v1/responses'], value: true, isWrittenFalse: true },
+  {
+    field: 'input',
+    paths: ['/v1/responses'],
+    types: {
+      open: [
+        'message',
+        'function_call',
+        'function_call_output',
+        'custom_tool_call',
+        'custom_tool_call_output',
+        'reasoning',
+      ],
+      untyped: ['role', 'content'],
+    },
+  },
+  { field: 'file_id', isInItems: true },
 ]
+
+/**
+ * Tools that the caller runs itself. All others run at the upstream, on its credential: they
+ * search, run code, read its files, and ask servers that a caller names.
+ */
+export function hostedTools(...paths: readonly string[]): ClosedField {
+  return { field: 'tools', paths, types: { open: ['function', 'custom'] } }
+}

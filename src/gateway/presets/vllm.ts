@@ -6,6 +6,7 @@ import {
   countTokens,
   detokenize,
   embeddings,
+  hostedTools,
   messages,
   models,
   rerank,
@@ -64,6 +65,11 @@ export const vllm: Preset = {
     { field: 'kv_transfer_params' },
     // Prompts that no text bounds.
     { field: 'prompt_embeds', paths: ['/v1/completions'] },
+    { field: 'image_embeds', isInItems: true },
+    { field: 'audio_embeds', isInItems: true },
+    // Media that another call has sent under this name.
+    { field: 'uuid', isInItems: true },
+    hostedTools('/v1/chat/completions', '/v1/responses', '/v1/messages'),
     ...closedOfResponses,
   ],
   refusesMediaByUrl: true,

@@ -42,7 +42,7 @@ const allowed = { asks: 'any model', answeredBy: 'upstream', streams: 'never' } 
 export function routesOf(upstream: UpstreamSettings): readonly ServedRoute[] {
   const { allow, allowFields, close, prefix = '' } = upstream
   const preset = presets[upstream.preset]
-  const closedFields = preset.closedFields.filter(({ field }) => !allowFields.includes(field))
+  const closedFields = closedFieldsOf(preset, allowFields)
   const isClosed = ({ method, path }: PresetRoute): boolean =>
     close.some((route) => route.method === method && route.path === path)
   const served = { upstream, preset, closedFields }
@@ -64,6 +64,25 @@ export function routesOf(upstream: UpstreamSettings): readonly ServedRoute[] {
       isAllowed: true,
     })),
   ]
+}
+
+/**
+ * What a preset closes, without what the operator opens: a field, `store`, or one type of the
+ * objects in it, `tools.web_search`.
+ */
+export function closedFieldsOf(
+  { closedFields }: Preset,
+  allowFields: readonly string[],
+): readonly ClosedField[] {
+  return closedFields
+    .filter(({ field }) => !allowFields.includes(field))
+    .map((closed) => {
+      if (closed.types === undefined) return closed
+      const start = `${closed.field}.`
+      const opened = allowFields.filter((field) => field.startsWith(start))
+      const open = [...closed.types.open, ...opened.map((field) => field.slice(start.length))]
+      return { ...closed, types: { ...closed.types, open } }
+    })
 }
 
 /** Whether it makes no difference to a client which of two upstreams answers a route. */
