@@ -170,11 +170,44 @@ it.each<{ form: AnswerForm; text: string }>([
   expect(left).toBe(text)
 })
 
+it('sound is counted by how long it is: four bytes of text are 50 ms', () => {
+  const heard = (ms: number) => ({
+    choices: [{ delta: { audio: { data: Buffer.alloc(ms * 48).toString('base64'), expires_at: 1 } } }],
+  })
+  const { reader } = read({ form: 'openai' }, [heard(1_000), heard(250)])
+  expect(reader.contentEvents).toBe(2)
+  expect(reader.contentBytes).toBe(100)
+})
+
+describe('usages of answers that each say their own', () => {
+  const says = (index: number, usage: unknown) => ({ choices: [{ index, text: '' }], usage })
+  const adds = (events: readonly unknown[]) =>
+    read({ form: 'openai', answers: 2, addsUsages: true }, events).reader.usage
+
+  it('are added up once all have said it, in whatever order', () => {
+    expect(adds([says(1, usage), says(0, { prompt_tokens: 2, completion_tokens: 3 }), '[DONE]'])).toEqual({
+      prompt: 11,
+      completion: 7,
+    })
+  })
+
+  it('are not known before, so that what is missing is not free', () => {
+    expect(adds([says(0, usage), '[DONE]'])).toBeUndefined()
+    expect(adds([says(0, usage), says(0, usage)])).toBeUndefined()
+    expect(adds([says(0, usage), says(1, { prompt_tokens: -1 })])).toBeUndefined()
+  })
+
+  it('take no more memory than there are answers', () => {
+    expect(adds([says(0, usage), says(1, usage), says(2, usage)])).toEqual({ prompt: 18, completion: 8 })
+  })
+})
+
 describe('the text that has come', () => {
   const writers: readonly [AnswerForm, (text: string) => unknown][] = [
     ['openai', (text) => ({ choices: [{ index: 0, delta: { content: text } }], usage: null })],
     ['openai', (text) => ({ choices: [{ text, logprobs: { content: [{ content: 'not this' }] } }] })],
     ['openai', (text) => ({ choices: [{ delta: { reasoning: text, reasoning_content: text } }] })],
+    ['openai', (text) => ({ choices: [{ delta: { audio: { id: 'audio_1', transcript: text } } }] })],
     ['openai', (text) => ({ choices: [{ delta: { tool_calls: [{ function: { arguments: text } }] } }] })],
     ['responses', (text) => ({ type: 'response.output_text.delta', delta: text, obfuscation: 'aaaaaaaa' })],
     ['anthropic', (text) => ({ type: 'content_block_delta', delta: { type: 'text_delta', text } })],

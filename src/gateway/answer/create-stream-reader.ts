@@ -33,7 +33,7 @@ class AnswerStream implements StreamReader {
   constructor(options: StreamReaderOptions) {
     const form = streamForms[options.form]
     this.#scan = new EventScan(form.names)
-    this.#read = form.createReader(options.answers ?? 1)
+    this.#read = form.createReader(options.answers ?? 1, options.addsUsages ?? false)
     this.#takesUsageOut = options.takesUsageOut
     const readData =
       options.framing === 'sse'

@@ -38,6 +38,20 @@ export function pickMembers(json: Buffer, paths: readonly string[]): JsonObject 
   return isWhole ? picked : undefined
 }
 
+/** @returns the bytes of a value by its path; undefined where it is not there */
+export function valueAt(json: Buffer, path: readonly string[]): Buffer | undefined {
+  let value: Buffer | undefined = json
+  for (const wanted of path) {
+    let found: Buffer | undefined
+    const isWhole: boolean = readParts(value, openBrace, (name, part) => {
+      if (name === wanted) found = part
+    })
+    value = isWhole ? found : undefined
+    if (value === undefined) return undefined
+  }
+  return value
+}
+
 /** @returns the values of a list, unparsed; undefined where it is not one from beginning to end */
 export function listValues(json: Buffer): readonly Buffer[] | undefined {
   const values: Buffer[] = []

@@ -15,7 +15,7 @@ const noNames: AnswerNames = { texts: [], arguments: [], twins: [], skipped: [],
 const wholeNames: Readonly<Record<AnswerForm, AnswerNames>> = {
   openai: {
     ...noNames,
-    texts: ['content', 'text', 'refusal'],
+    texts: ['content', 'text', 'refusal', 'transcript'],
     arguments: ['arguments'],
     twins: ['reasoning', 'reasoning_content'],
     skipped: ['logprobs', 'data', 'results'],

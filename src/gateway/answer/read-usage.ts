@@ -1,5 +1,5 @@
 import type { AnswerForm } from '../presets/preset.ts'
-import { isObject, type JsonObject, listValues, pickMembers } from './json-bytes.ts'
+import { isObject, type JsonObject, listValues, pickMembers, valueAt } from './json-bytes.ts'
 import type { SaidUsage } from './stream-reader.ts'
 
 /**
@@ -10,6 +10,7 @@ export function readUsage(form: AnswerForm, body: Buffer): SaidUsage | undefined
   const list = form === 'llama.cpp' ? listValues(body) : undefined
   // llama.cpp answers several prompts with a list.
   if (list !== undefined) return addUsages(list.map((one) => readUsage(form, one)))
+  if (form === 'tgi') return wholeTgiUsage(body)
   const { paths, read } = wholeAnswers[form]
   const answer = pickMembers(body, paths)
   return answer === undefined ? undefined : read(answer)
@@ -22,7 +23,7 @@ export const llamaPaths: readonly string[] = ['tokens_evaluated', 'tokens_predic
 /** Where each form's whole answers say their usage. */
 const wholeAnswers: Readonly<
   Record<
-    AnswerForm,
+    Exclude<AnswerForm, 'tgi'>,
     { readonly paths: readonly string[]; readonly read: (answer: JsonObject) => SaidUsage | undefined }
   >
 > = {
@@ -30,7 +31,6 @@ const wholeAnswers: Readonly<
   responses: { paths: ['usage'], read: (answer) => responsesUsage(answer['usage']) },
   anthropic: { paths: ['usage'], read: (answer) => anthropicUsage(anthropicCounts(answer['usage'], {})) },
   ollama: { paths: ollamaPaths, read: ollamaUsage },
-  tgi: { paths: tgiPaths, read: tgiUsage },
   'llama.cpp': { paths: llamaPaths, read: llamaUsage },
 }
 
@@ -92,6 +92,19 @@ export function ollamaUsage(answer: JsonObject): SaidUsage | undefined {
 /** By `tgiPaths`. */
 export function tgiUsage(answer: JsonObject): SaidUsage | undefined {
   return said(countOf(answer['details.input_length']), countOf(answer['details.generated_tokens']))
+}
+
+/** With `best_of` all sequences are generated; the details count the best, and list the others. */
+function wholeTgiUsage(body: Buffer): SaidUsage | undefined {
+  const answer = pickMembers(body, tgiPaths)
+  const best = answer && tgiUsage(answer)
+  const others = valueAt(body, ['details', 'best_of_sequences'])
+  const counts = (others && listValues(others))?.map((one) =>
+    countOf(pickMembers(one, ['generated_tokens'])?.['generated_tokens']),
+  )
+  if (best === undefined || counts === undefined) return best
+  const all = [best.completion, ...counts].reduce<number>((sum, count) => sum + (count ?? Number.NaN), 0)
+  return said(best.prompt, countOf(all))
 }
 
 /** By `llamaPaths`. */

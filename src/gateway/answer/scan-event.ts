@@ -13,10 +13,18 @@ import {
 const space = 0x20
 const letterU = 0x75
 
+/**
+ * Base64 that counts as a byte of text: a token of 4 bytes is 50 ms of sound, 16 bits at 24 kHz.
+ * https://platform.openai.com/docs/guides/realtime-costs
+ */
+const soundBytes = 800
+
 /** Members of a form's answers that interest, by their names, at whatever depth they stand. */
 export interface AnswerNames {
   /** Strings of the answer's text. */
   readonly texts: readonly string[]
+  /** Base64 of an answer that is heard. @default none */
+  readonly sounds?: readonly string[]
   /** Arguments of tools: a string, or an object, of which every byte counts. */
   readonly arguments: readonly string[]
   /** Text that some upstreams say under each of these names: the name with most of it counts. */
@@ -29,7 +37,7 @@ export interface AnswerNames {
 
 interface Name {
   readonly bytes: Buffer
-  readonly is: 'text' | 'arguments' | 'twin' | 'skipped' | 'mark'
+  readonly is: 'text' | 'sound' | 'arguments' | 'twin' | 'skipped' | 'mark'
   readonly begins: readonly Buffer[]
   /** Bytes of text under it, since the last `clear`. */
   textBytes: number
@@ -50,6 +58,7 @@ export class EventScan {
 
   constructor(names: AnswerNames) {
     for (const name of names.texts) this.#add(name, 'text')
+    for (const name of names.sounds ?? []) this.#add(name, 'sound')
     for (const name of names.arguments) this.#add(name, 'arguments')
     for (const name of names.twins) this.#add(name, 'twin')
     for (const name of names.skipped) this.#add(name, 'skipped')
@@ -140,6 +149,7 @@ export class EventScan {
       at = endOfNested(bytes, at, end)
       length = at - from
     }
+    if (name.is === 'sound') length = Math.ceil(length / soundBytes)
     if (name.is === 'twin') name.textBytes += length
     else this.#textBytes += length
     return Math.min(at, end)

@@ -33,7 +33,7 @@ export type EventReader = (data: Buffer) => EventMeaning
 
 export interface StreamForm {
   readonly names: AnswerNames
-  readonly createReader: (answers: number) => EventReader
+  readonly createReader: (answers: number, addsUsages: boolean) => EventReader
 }
 
 const anError = ['{', '"']
@@ -43,13 +43,14 @@ const done = Buffer.from('[DONE]')
 export const streamForms: Readonly<Record<AnswerForm, StreamForm>> = {
   openai: {
     names: {
-      texts: ['content', 'text', 'refusal'],
+      texts: ['content', 'text', 'refusal', 'transcript'],
+      sounds: ['data'],
       arguments: ['arguments'],
       twins: ['reasoning', 'reasoning_content'],
       skipped: ['logprobs'],
       marks: { usage: ['{'], error: anError },
     },
-    createReader: () => readOpenai,
+    createReader: (answers, addsUsages) => (addsUsages ? createAddingReader(answers) : readOpenai),
   },
   responses: {
     names: {
@@ -124,6 +125,18 @@ const readOpenaiEvent = picking(['usage', 'choices', 'error'], (event) => {
 /** Clients take whatever begins with `[DONE]` for the end. */
 function readOpenai(data: Buffer): EventMeaning {
   return data.subarray(0, done.length).equals(done) ? { isTerminal: true } : readOpenaiEvent(data)
+}
+
+/** Each answer says its usage in its last event: known once all have said it. */
+function createAddingReader(answers: number): EventReader {
+  const said = new Map<unknown, SaidUsage>()
+  const readIndex = picking(['choices', 'usage'], ({ choices, usage }) => {
+    const [first] = Array.isArray(choices) ? (choices as readonly unknown[]) : []
+    const one = openaiUsage(usage)
+    if (one !== undefined && said.size < answers) said.set(isObject(first) ? first['index'] : undefined, one)
+    return said.size < answers ? {} : { usage: addUsages([...said.values()]) }
+  })
+  return (data) => ({ ...readOpenai(data), usage: readIndex(data).usage })
 }
 
 const responseEnds: readonly unknown[] = ['response.completed', 'response.incomplete', 'response.failed']

@@ -23,6 +23,8 @@ export interface StreamReaderOptions {
    * the stream. @default 1
    */
   readonly answers?: number
+  /** Whether each of the answers says its own usage, by its index. @default the last counts */
+  readonly addsUsages?: boolean
 }
 
 /** What has come of an answer's text, for an estimate and for the output bound. */

@@ -39,7 +39,7 @@ function ask(call: OpenCall): void {
     log: (text, fields) => deps.log(text, { ...fields, request_id: incoming.exchange.id }),
     requestFor: (destination) => ({
       method: incoming.route.method,
-      path: call.pathAt(destination),
+      path: call.routeAt(destination).path,
       headers,
       body: prepared.bytesFor(destination),
     }),

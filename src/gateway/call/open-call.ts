@@ -8,6 +8,7 @@ import { releaseUsage } from '../../limits/end-usage.ts'
 import type { ReceivedContent, SaidUsage } from '../answer/stream-reader.ts'
 import { problemFor } from '../dialects/problem-in.ts'
 import type { Destination } from '../directory/model-directory.ts'
+import type { PresetRoute } from '../presets/preset.ts'
 import type { Upstream } from '../upstreams/upstream.ts'
 import type { AnswerSink, BegunAnswer } from './begin-attempt.ts'
 import type { CallDeps } from './call-deps.ts'
@@ -93,11 +94,11 @@ export class OpenCall implements EndableCall {
     return first
   }
 
-  /** The route's path at an upstream: without the prefix, which is the gateway's own. */
-  pathAt({ upstream }: Destination): string {
+  /** The route as an upstream has it: without the prefix, which is the gateway's own. */
+  routeAt({ upstream }: Pick<Destination, 'upstream'>): PresetRoute {
     const { servers } = this.incoming.route
     const server = servers.find((one) => one.upstream.name === upstream.settings.name) ?? servers[0]
-    return server.route.path
+    return server.route
   }
 
   /** A place at the upstream that is asked now, in the place of the one before. */

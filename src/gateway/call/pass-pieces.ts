@@ -165,7 +165,9 @@ function failedByItself(): Fault {
   return new Fault('upstream_failed', 'the upstream says that its answer failed')
 }
 
-function readerOf({ incoming, prepared }: OpenCall, { headers }: BegunAnswer): StreamReader | undefined {
+function readerOf(call: OpenCall, answer: BegunAnswer): StreamReader | undefined {
+  const { incoming, prepared } = call
+  const { headers } = answer
   const { form } = incoming.route
   const type = String(headers['content-type'] ?? '')
   if (form === undefined || headers['content-encoding'] !== undefined) return undefined
@@ -176,5 +178,6 @@ function readerOf({ incoming, prepared }: OpenCall, { headers }: BegunAnswer): S
     framing: isSse ? 'sse' : 'ndjson',
     takesUsageOut: prepared.asksUsageOurselves,
     answers: prepared.answers,
+    addsUsages: call.routeAt(answer).addsUsages ?? false,
   })
 }

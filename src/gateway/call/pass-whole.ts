@@ -1,4 +1,5 @@
 import type { Fault } from '../../core/fault.ts'
+import { addHeaderUsage, contentOfAll } from '../answer/add-header-usage.ts'
 import { readContent } from '../answer/read-content.ts'
 import { readUsage } from '../answer/read-usage.ts'
 import type { ReceivedContent } from '../answer/stream-reader.ts'
@@ -34,10 +35,18 @@ export function passWhole(call: OpenCall, answer: BegunAnswer): void {
 
   function leave(body: Buffer): void {
     const isReadable = form !== undefined && answer.headers['content-encoding'] === undefined
-    const said = isReadable ? readUsage(form, body) : undefined
+    const { usageHeaders } = answer.upstream.preset
+    const { answers } = prepared
+    const inBody = isReadable ? readUsage(form, body) : undefined
+    const said =
+      form === undefined || usageHeaders === undefined
+        ? inBody
+        : addHeaderUsage(inBody, answer.headers, usageHeaders, answers)
     const isRefused = answer.status >= 400
-    const contentOf = (): ReceivedContent =>
-      isReadable ? readContent(form, body) : { contentEvents: 0, contentBytes: bytes }
+    const contentOf = (): ReceivedContent => {
+      const sent = isReadable ? readContent(form, body) : { contentEvents: 0, contentBytes: bytes }
+      return usageHeaders === undefined ? sent : contentOfAll(sent, answer.headers, usageHeaders, answers)
+    }
     const content = isRefused || said?.completion !== undefined ? nothing : contentOf()
     call.delivered = () => ({ said, ...content })
     const passed = isRefused ? withoutCredential(answer, body) : body

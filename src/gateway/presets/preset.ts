@@ -28,6 +28,14 @@ export interface PresetRoute {
   readonly streams: 'never' | 'asked' | 'unless refused' | 'always'
   /** Where its output bound stands. @default its answers have no tokens of their own */
   readonly output?: OutputBound
+  /** Whether each answer of a stream says its own usage. @default the last says that of all */
+  readonly addsUsages?: boolean
+}
+
+/** Headers of a whole answer that say its usage. */
+export interface UsageHeaders {
+  readonly prompt: string
+  readonly completion: string
 }
 
 /** Where a call says how many tokens its answer may have. */
@@ -96,6 +104,8 @@ export interface Preset {
   readonly refusesMediaByUrl: boolean
   /** Whether it reads images by URL out of any text too, `![](http://…)`. @default false */
   readonly readsImagesInText?: boolean
+  /** @default it says its usage in bodies alone */
+  readonly usageHeaders?: UsageHeaders
   /** What it answers with 200 while it is well. @default its calls alone say how it stands */
   readonly health?: string
   /** How it lists its models. @default it does not */

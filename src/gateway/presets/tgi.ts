@@ -22,7 +22,8 @@ export const tgi: Preset = {
   name: 'tgi',
   routes: [
     chatCompletions,
-    completions,
+    // Each prompt is a call of its own, whose last event says its usage.
+    { ...completions, addsUsages: true },
     generate,
     { ...generate, path: '/generate_stream', streams: 'always' },
     { ...tokenize, dialect: 'tgi' },
@@ -32,6 +33,8 @@ export const tgi: Preset = {
   closedFields: [{ field: 'parameters.adapter_id' }],
   refusesMediaByUrl: true,
   readsImagesInText: true,
+  // A body leaves out what was in its cache, and says nothing without `details`.
+  usageHeaders: { prompt: 'x-prompt-tokens', completion: 'x-generated-tokens' },
   health: '/health',
   lists: { path: '/v1/models', form: 'openai' },
   hasTags: false,

@@ -1,4 +1,4 @@
-import { chat, completions, models, type OpenaiFlavour } from './openai-routes.ts'
+import { chat, models, type OpenaiFlavour } from './openai-routes.ts'
 import { type Body, type Reply, type Simulator, type SimulatorOptions, startSimulator } from './simulator.ts'
 import { countWords, event, numberOf, objectOf, say, textOf, usualWords } from './words.ts'
 
@@ -6,7 +6,9 @@ import { countWords, event, numberOf, objectOf, say, textOf, usualWords } from '
  * Text Generation Inference: https://huggingface.github.io/text-generation-inference, and
  * `router/src/server.rs`. It has one model and answers for it whatever `model` says. `details` are
  * null unless `parameters.details` asks for them; only those of a stream have `input_length`, a
- * whole answer says it in `x-prompt-tokens`. A fault of a stream is an event of status 200.
+ * whole answer says it in `x-prompt-tokens`. A fault of a stream is an event of status 200. Each
+ * prompt of `/v1/completions` is a call of its own; `n` is not read, and of a prompt that is in the
+ * cache the body counts nothing.
  */
 export function startTgi(options: SimulatorOptions & { readonly model?: string } = {}): Promise<Simulator> {
   const { words = usualWords, model = 'HuggingFaceH4/zephyr-7b-beta' } = options
@@ -22,7 +24,7 @@ export function startTgi(options: SimulatorOptions & { readonly model?: string }
       'POST /generate': (body) => generate(words, body),
       'POST /generate_stream': (body) => generateStream(words, body),
       'POST /v1/chat/completions': (body) => chat(flavour, asItsModel(body)),
-      'POST /v1/completions': (body) => completions(flavour, asItsModel(body)),
+      'POST /v1/completions': (body) => complete(words, model, body),
       'POST /tokenize': (body) => {
         const tokens = textOf(body['inputs']).split(/\s+/)
         return { json: tokens.map((text, id) => ({ id, text, start: 0, stop: text.length })) }
@@ -99,4 +101,40 @@ function generateStream(all: readonly string[], body: Body): Reply {
     return event({ index: at + 1, token, generated_text: null, details: null, ...end })
   })
   return { type: 'text/event-stream', pieces }
+}
+
+function complete(all: readonly string[], model: string, body: Body): Reply {
+  const { words, isCut } = say(all, numberOf(body, 'max_tokens') ?? 100)
+  const prompts = [body['prompt']].flat()
+  const head = { object: 'text_completion', id: '', created: 1, model, system_fingerprint: '3-native' }
+  const finish_reason = isCut ? 'length' : 'eos_token'
+  if (body['stream'] !== true) {
+    const choices = prompts.map((_, index) => ({
+      index,
+      text: words.join(''),
+      logprobs: null,
+      finish_reason,
+    }))
+    const tokens = words.length * prompts.length
+    return {
+      headers: {
+        'x-prompt-tokens': String(countWords(textOf(prompts))),
+        'x-generated-tokens': String(tokens),
+      },
+      json: { ...head, choices, usage: usageOf(0, tokens) },
+    }
+  }
+  const pieces = words.flatMap((text, at) =>
+    prompts.map((prompt, index) => {
+      const isLast = at === words.length - 1
+      const choices = [{ index, text, logprobs: null, finish_reason: isLast ? finish_reason : '' }]
+      const usage = usageOf(countWords(textOf(prompt)), words.length)
+      return event({ ...head, choices, ...(isLast && { usage }) })
+    }),
+  )
+  return { type: 'text/event-stream', pieces: [...pieces, 'data: [DONE]\n\n'] }
+}
+
+function usageOf(prompt_tokens: number, completion_tokens: number): Body {
+  return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
 }
