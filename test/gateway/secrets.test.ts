@@ -26,10 +26,11 @@ async function openBefore(url: string, more: Partial<OpenGatewayOptions> = {}) {
   return { ...gateway, key }
 }
 
-/** A secret as it is, in JSON, in a URL, in Base64, and what of it alone is secret. */
+/** A secret as it is, in JSON, in a URL, in Base64, what of it alone is secret, and most of it. */
 function formsOf(secret: string): readonly string[] {
   const base64 = Buffer.from(secret).toString('base64').replace(/=+$/, '')
-  return [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret), base64, secret.slice(-24)]
+  const escaped = JSON.stringify(secret).slice(1, -1)
+  return [secret, escaped, encodeURIComponent(secret), base64, secret.slice(-24), secret.slice(-24, -1)]
 }
 
 function expectWithout(texts: Readonly<Record<string, string>>, secrets: readonly string[]): void {
@@ -48,6 +49,10 @@ const sse = 'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-enco
 const telling: Readonly<Record<string, Behaviour>> = {
   'in the body of a 500': ({ text, write }) =>
     write(whole(500, JSON.stringify({ error: heard(text) }), asJson)),
+  'in the body of a 500 of which all but the end has come': async ({ text, write }) => {
+    await write('HTTP/1.1 500 Said\r\ntransfer-encoding: chunked\r\n\r\n')
+    await write(chunk(heard(text).slice(0, -1)))
+  },
   'in a trace of a 502': ({ text, write }) => write(whole(502, `Traceback\n  ${heard(text)}\n  at app.py:3`)),
   'in the body of a 401': ({ text, write }) => write(whole(401, `Incorrect key: ${heard(text)}`, asJson)),
   'in the body of a 403': ({ text, write }) => write(whole(403, heard(text), asJson)),

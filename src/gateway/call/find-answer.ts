@@ -115,7 +115,7 @@ async function logAnswer(
 ): Promise<void> {
   const text = await firstBytes(read)
   attempt.abort()
-  const body = upstream.redact(text).slice(0, loggedMax)
+  const body = upstream.redact(text, true).slice(0, loggedMax)
   log('an upstream answered with an error', { upstream: upstream.settings.name, status, body })
 }
 

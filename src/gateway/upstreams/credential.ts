@@ -4,14 +4,14 @@ import { every, type Scheduler } from '../../core/scheduler.ts'
 import { SetupError } from '../../core/setup-error.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { CredentialSource } from '../gateway-settings.ts'
-import { createRedaction } from './redaction.ts'
+import { createRedaction, type Redact } from './redaction.ts'
 
 /** What an upstream is shown, and what takes it out of texts. */
 export interface Credential {
   /** Undefined: it asks for none. */
   readonly text: () => string | undefined
   /** Takes out of a text what is shown now and what was shown before, however it is written. */
-  readonly redact: (text: string) => string
+  readonly redact: Redact
   readonly close: () => void
 }
 

@@ -2,8 +2,11 @@
 export interface Redaction {
   /** Another secret; the ones before stay known. */
   readonly add: (secret: string) => void
-  readonly redact: (text: string) => string
+  readonly redact: Redact
 }
+
+/** @param isCut whether the text may go on: what may be the beginning of a secret at its end goes */
+export type Redact = (text: string, isCut?: boolean) => string
 
 /** Secrets that are known at once: the last one, and those that a file held before. */
 const secretsMax = 8
@@ -29,8 +32,19 @@ export function createRedaction(first: string): Redaction {
   add(first)
   return {
     add,
-    redact: (text) => forms.reduce((left, form) => left.replaceAll(form, placeholder), text),
+    redact(text, isCut = false) {
+      const left = forms.reduce((rest, form) => rest.replaceAll(form, placeholder), text)
+      const begun = isCut ? Math.max(...forms.map((form) => begunLength(left, form))) : 0
+      return begun === 0 ? left : left.slice(0, -begun) + placeholder
+    },
   }
+}
+
+/** How many characters at the end of a text begin a secret. */
+function begunLength(text: string, secret: string): number {
+  for (let length = Math.min(text.length, secret.length - 1); length > 0; length -= 1)
+    if (text.endsWith(secret.slice(0, length))) return length
+  return 0
 }
 
 function formsOf(secret: string): readonly string[] {

@@ -1,5 +1,6 @@
 import type { UpstreamSettings } from '../gateway-settings.ts'
 import type { Preset } from '../presets/preset.ts'
+import type { Redact } from './redaction.ts'
 
 /** What is sent to an upstream. */
 export interface UpstreamRequest {
@@ -95,8 +96,8 @@ export interface Upstream {
    * undefined is one that never could.
    */
   readonly models: () => Promise<readonly string[] | undefined>
-  /** Takes its credential out of a text, by value: of a whole text, before it is cut. */
-  readonly redact: (text: string) => string
+  /** Takes its credential out of a text, by value: before that is cut, or told that it was. */
+  readonly redact: Redact
   readonly status: () => UpstreamStatus
   readonly close: () => Promise<void>
 }
