@@ -26,7 +26,7 @@ export interface EndingCalls extends AsyncDisposable {
   readonly counted: (keyId: string, measure?: string) => Promise<number>
 }
 
-export type EndingOptions = Omit<OpenGatewayOptions, 'upstreams' | 'models'> & {
+export type EndingOptions = Omit<OpenGatewayOptions, 'upstreams'> & {
   readonly upstream?: Partial<OpenGatewayOptions['upstreams'][number]>
 }
 

@@ -25,6 +25,14 @@ export interface BodyChanges {
   readonly includeUsage?: boolean
 }
 
+/** How long a body is once changes are written into it. */
+export interface WrittenLength {
+  /** In bytes. */
+  readonly length: number
+  /** Whether it is other bytes than those that came. */
+  readonly isCopy: boolean
+}
+
 /** A call's body: the bytes as they came, and what was read of them. */
 export interface CallBody {
   readonly bytes: Buffer
@@ -44,4 +52,6 @@ export interface CallBody {
   readonly images: { readonly count: number; readonly bytes: number }
   /** The bytes to send: every other byte as it came. */
   readonly write: (changes: BodyChanges) => Buffer
+  /** How much `write` makes of it, without making it. */
+  readonly measure: (changes: BodyChanges) => WrittenLength
 }

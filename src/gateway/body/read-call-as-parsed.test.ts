@@ -304,6 +304,7 @@ describe('what is written', () => {
         if (!('model' in call)) return
         writes += 1
         const sent = call.write(change)
+        expect(call.measure(change)).toEqual({ length: sent.length, isCopy: sent !== call.bytes })
         const parsed = JSON.parse(bytes.toString()) as Record<string, Json>
         expect(JSON.parse(sent.toString())).toEqual(changed(parsed, change))
         expect(isSplicedFrom(bytes.toString(), sent.toString())).toBe(true)

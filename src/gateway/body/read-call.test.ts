@@ -427,6 +427,12 @@ describe('what is written', () => {
     const body = read('{"model":"a"}')
     expect(body.write({})).toBe(body.bytes)
   })
+
+  test('what is there already is the very bytes, in the same letters alone', () => {
+    const body = read('{"model":"a","max_tokens":9,"stream_options":{"include_usage":true}}')
+    expect(body.write({ model: 'a', output: 9, includeUsage: true })).toBe(body.bytes)
+    expect(read('{"model":"\\u0061"}').write({ model: 'a' }).toString()).toBe('{"model":"a"}')
+  })
 })
 
 describe('a large body', () => {

@@ -84,6 +84,7 @@ class FieldReader {
       answers,
       images: this.#scan.images,
       write: (changes) => splice.write(changes),
+      measure: (changes) => splice.measure(changes),
     }
   }
 

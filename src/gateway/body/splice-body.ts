@@ -1,5 +1,5 @@
 import type { OutputBound } from '../presets/preset.ts'
-import type { BodyChanges } from './call-body.ts'
+import type { BodyChanges, WrittenLength } from './call-body.ts'
 import type { BodyScan, ValueSpan } from './scan-body.ts'
 
 /** Bytes that come in the place of others. */
@@ -36,14 +36,41 @@ export class BodySplice {
   }
 
   /** The bytes with these changes; the very same where there is nothing to change. */
-  write({ model, output, includeUsage }: BodyChanges): Buffer {
+  write(changes: BodyChanges): Buffer {
+    const edits = this.#editsOf(changes)
+    if (edits.length === 0) return this.#bytes
+    const parts: Buffer[] = []
+    let at = 0
+    for (const { start, end, text } of edits) {
+      parts.push(this.#bytes.subarray(at, start), Buffer.from(text))
+      at = end
+    }
+    return Buffer.concat([...parts, this.#bytes.subarray(at)])
+  }
+
+  /** How much `write` makes of it, without a copy. */
+  measure(changes: BodyChanges): WrittenLength {
+    const edits = this.#editsOf(changes)
+    const length = edits.reduce(
+      (sum, { start, end, text }) => sum + Buffer.byteLength(text) - (end - start),
+      this.#bytes.length,
+    )
+    return { length, isCopy: edits.length > 0 }
+  }
+
+  /** From the first byte on. */
+  #editsOf({ model, output, includeUsage }: BodyChanges): readonly Edit[] {
     const changes: (Edit | Insert)[] = this.#isWrittenFalse
       .filter((field) => !this.#isSet(field))
       .map((field) => this.#set(field, 'false'))
     if (model !== undefined) changes.push(this.#set('model', JSON.stringify(model)))
     if (output !== undefined) changes.push(...this.#bound(output))
     if (includeUsage === true) changes.push(this.#set('stream_options.include_usage', 'true'))
-    return changes.length === 0 ? this.#bytes : this.#splice(changes)
+    return this.#placed(changes).filter((edit) => !this.#isThere(edit))
+  }
+
+  #isThere({ start, end, text }: Edit): boolean {
+    return end - start === Buffer.byteLength(text) && this.#bytes.toString('utf8', start, end) === text
   }
 
   /**
@@ -81,7 +108,8 @@ export class BodySplice {
     return object?.kind === 'object' ? { object, member } : this.#set(first, `{${member}}`)
   }
 
-  #splice(changes: readonly (Edit | Insert)[]): Buffer {
+  /** New members in the place where they come. */
+  #placed(changes: readonly (Edit | Insert)[]): readonly Edit[] {
     const inserts = Map.groupBy(
       changes.filter((change) => 'object' in change),
       ({ object }) => object.start,
@@ -92,13 +120,7 @@ export class BodySplice {
       const at = start + 1
       edits.push({ start: at, end: at, text: this.#isEmpty(at) ? text : `${text},` })
     }
-    const parts: Buffer[] = []
-    let at = 0
-    for (const { start, end, text } of edits.toSorted((one, other) => one.start - other.start)) {
-      parts.push(this.#bytes.subarray(at, start), Buffer.from(text))
-      at = end
-    }
-    return Buffer.concat([...parts, this.#bytes.subarray(at)])
+    return edits.toSorted((one, other) => one.start - other.start)
   }
 
   /** Whether an object has no member, whose brace opens before this byte. */

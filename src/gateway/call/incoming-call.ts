@@ -19,8 +19,8 @@ export interface IncomingCall {
   /** Headers that every answer carries, and those of other origins. */
   readonly headers: Readonly<Record<string, string | number | readonly string[]>>
   /**
-   * Holds so many bytes of an answer within what all answers may hold; false: they do not fit.
-   * Released when the response closes.
+   * Holds so many bytes beside the body that came, within what all requests may hold: what is
+   * written of it, and of the answer. False: they do not fit. Released when the response closes.
    */
   readonly hold: (bytes: number) => boolean
 }

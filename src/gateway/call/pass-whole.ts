@@ -25,11 +25,16 @@ export function passWhole(call: OpenCall, answer: BegunAnswer): void {
     onPiece(piece) {
       pieces.push(piece)
       bytes += piece.length
-      if (bytes <= deps.answerMax && incoming.hold(bytes)) return
+      if (bytes <= deps.answerMax && incoming.hold(prepared.copyBytes + bytes)) return
       answer.hold()
       passPieces(call, answer, pieces)
     },
-    onEnd: () => leave(Buffer.concat(pieces, bytes)),
+    onEnd() {
+      const body = Buffer.concat(pieces, bytes)
+      // Held once from here on, however long its record takes.
+      pieces.length = 0
+      leave(body)
+    },
     onError: (error) => call.fail(faultOf(error), reasonOf(error)),
   })
 

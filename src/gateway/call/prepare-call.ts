@@ -4,7 +4,7 @@ import type { Scheduler } from '../../core/scheduler.ts'
 import { endWithAnswer } from '../../limits/end-usage.ts'
 import type { Usage } from '../../limits/usage.ts'
 import { boundOf, type CallBound, largestOf } from '../body/bound.ts'
-import type { BodyRules, CallBody } from '../body/call-body.ts'
+import type { BodyChanges, BodyRules, CallBody, WrittenLength } from '../body/call-body.ts'
 import { readCallInSteps } from '../body/read-call.ts'
 import { type Destination, mayUse, type ResolvedModel } from '../directory/model-directory.ts'
 import type { RouteServer } from '../routes/open-route.ts'
@@ -30,6 +30,9 @@ export interface PreparedCall {
   readonly asksUsageOurselves: boolean
   /** How limits stood when it was taken. */
   readonly limitHeaders: Readonly<Record<string, string>>
+  /** Bytes of the largest body that is written beside the one that came; 0 where none is. */
+  readonly copyBytes: number
+  /** Written anew each time: a call holds one beside the body that came. */
   readonly bytesFor: (destination: Destination) => Buffer | undefined
 }
 
@@ -37,7 +40,7 @@ export interface PreparedCall {
  * From the body to the reservation. What is refused here has used nothing.
  *
  * @throws Refusal `input_invalid`, `model_not_found`, or of a limit; Fault `upstream_unavailable`,
- *   `limiter_unavailable` and whatever else the guard throws
+ *   `limiter_unavailable`, `overloaded` and whatever else the guard throws
  */
 export async function prepareCall(deps: CallDeps, call: IncomingCall): Promise<PreparedCall> {
   const { exchange } = call
@@ -45,7 +48,10 @@ export async function prepareCall(deps: CallDeps, call: IncomingCall): Promise<P
     if (call.route.asks === 'any model') return preparePlain(call)
     const read = await readModel(deps, call)
     await admitModel(deps, call, read.model)
-    return await reserve(call, read)
+    const prepared = await reserve(call, read)
+    if (!call.hold(prepared.copyBytes))
+      throw new Fault('overloaded', 'calls under way hold as much memory as they may')
+    return prepared
   } catch (thrown) {
     await exchange.openUsage().giveBack()
     throw thrown
@@ -66,6 +72,7 @@ function preparePlain({ exchange, upstreams, body }: IncomingCall): PreparedCall
     isBounded: false,
     asksUsageOurselves: false,
     limitHeaders: { ...exchange.usage.headers },
+    copyBytes: 0,
     bytesFor: () => (body.length === 0 ? undefined : body),
   }
 }
@@ -154,18 +161,18 @@ async function reserve({ exchange, route }: IncomingCall, read: ReadCall): Promi
   const isOpen = model.to.some(lacksOutput)
   const writesOutput = isOpen && measures.some((measure) => usage.counts(measure))
 
-  const bytesWith = (output: number) => (to: Destination) =>
-    bodyFor(to).write({
-      ...(asksUsageOurselves && { includeUsage: true }),
-      ...(writesOutput && lacksOutput(to) && { output }),
-      ...(body.model !== undefined && { model: to.model }),
-    })
+  const changesFor = (to: Destination, output: number): BodyChanges => ({
+    ...(asksUsageOurselves && { includeUsage: true }),
+    ...(writesOutput && lacksOutput(to) && { output }),
+    ...(body.model !== undefined && { model: to.model }),
+  })
   const boundWith = (output: number): CallBound =>
     largestOf(
       model.to.map((to) => {
         const server = serverOf(route.servers, to)
         const most = server.route.output === undefined ? 0 : output
-        return boundOf(bodyFor(to), bytesWith(output)(to).length, server.upstream.tokens, most)
+        const { length } = bodyFor(to).measure(changesFor(to, output))
+        return boundOf(bodyFor(to), length, server.upstream.tokens, most)
       }),
     )
 
@@ -198,8 +205,13 @@ async function reserve({ exchange, route }: IncomingCall, read: ReadCall): Promi
     isBounded: writesOutput || !isOpen,
     asksUsageOurselves,
     limitHeaders: { ...usage.headers },
-    bytesFor: bytesWith(output),
+    copyBytes: Math.max(...model.to.map((to) => copyOf(bodyFor(to).measure(changesFor(to, output))))),
+    bytesFor: (to) => bodyFor(to).write(changesFor(to, output)),
   }
+}
+
+function copyOf({ length, isCopy }: WrittenLength): number {
+  return isCopy ? length : 0
 }
 
 /** What a call is counted by, beside requests. */

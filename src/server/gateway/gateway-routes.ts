@@ -102,7 +102,7 @@ async function forward(
   return hasTaken ? reply : undefined
 }
 
-/** Bytes of an answer that are held in one step; fewer would not count at all. */
+/** Bytes that are held in one step; fewer would not count at all. */
 const heldAtOnce = 16_384
 
 /** What every answer carries already: its id, and what pages of other origins need to read it. */
