@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
+import { findModelFaults } from '../config/gateway/find-model-faults.ts'
 import { defaultOptions } from '../config/load-config.ts'
 import { startMessage } from './start-message.ts'
 
@@ -92,7 +93,7 @@ describe('startMessage', () => {
 
   describe('in front of a model server', () => {
     const address = 'http://127.0.0.1:1'
-    const upstream = { name: 'upstream', url: 'http://127.0.0.1:11434' }
+    const upstream = { name: 'upstream', url: 'http://127.0.0.1:11434', lacksModels: false }
     const messageOf = (isOut: boolean, model: string | undefined): string => {
       const chat = { path: '/v1/chat/completions', model }
       const upstreams = { upstreams: [{ ...upstream, isOut }], chat }
@@ -117,6 +118,19 @@ describe('startMessage', () => {
       expect(shown).toContain('Upstream upstream, http://127.0.0.1:11434, is out; calls are answered 503')
       expect(shown).toContain('with one of its models for MODEL')
       expect(messageOf(false, 'm')).not.toContain('is out')
+    })
+
+    test('one of which no model is named serves none, and it says what to write', () => {
+      const chat = { path: '/v1/chat/completions', model: undefined }
+      const upstreams = { upstreams: [{ ...upstream, isOut: false, lacksModels: true }], chat }
+      const shown = startMessage(
+        { config: defaultOptions(), address, firstKeys: undefined, place, program, upstreams },
+        false,
+      )
+      expect(shown).toContain('Upstream upstream serves only models that you name')
+      const example: unknown = JSON.parse(/as (\{.*\})\./.exec(shown)?.[1] ?? '')
+      expect(findModelFaults(Object(example).models)).toEqual([])
+      expect(messageOf(false, 'm')).not.toContain('that you name')
     })
 
     test('where no chat route is open, it says what lists those that are', () => {

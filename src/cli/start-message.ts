@@ -22,8 +22,10 @@ export function startMessage(report: StartReport, asJson: boolean): string {
   const file = firstKeys !== undefined && 'file' in firstKeys ? firstKeys.file : undefined
   if (asJson) return JSON.stringify({ listening: address, first_keys_file: file ?? null })
   const lines = [`Modelward listens on ${address} (${config.environment} keys, data in ${place})`]
-  for (const { name, url, isOut } of upstreams?.upstreams ?? [])
+  for (const { name, url, isOut, lacksModels } of upstreams?.upstreams ?? []) {
     if (isOut) lines.push(`Upstream ${name}, ${url}, is out; calls are answered 503 until it is there.`)
+    if (lacksModels) lines.push(tellOfModels(name))
+  }
   if (file !== undefined)
     lines.push(`First start: an admin key and a demo key are in ${file}; keep them elsewhere and delete it.`)
   if (firstKeys !== undefined && 'keys' in firstKeys) lines.push('', ...showKeys(report, firstKeys.keys))
@@ -33,6 +35,12 @@ export function startMessage(report: StartReport, asJson: boolean): string {
     )
   else if (firstKeys !== undefined) lines.push(...showNext(report))
   return lines.join('\n')
+}
+
+/** What its calls get, and what to write. */
+function tellOfModels(name: string): string {
+  const models = { NAME: { to: [{ upstream: name, model: 'NAME' }] } }
+  return `Upstream ${name} serves only models that you name, and none is named: calls are answered 404. Name them in the file of --config, as ${JSON.stringify({ models })}.`
 }
 
 function showKeys(

@@ -1,4 +1,5 @@
 import { isScope, modelScope } from '../../core/scope.ts'
+import { untagged } from '../../gateway/directory/model-name.ts'
 import { type Check, checkFields, checkLimits, fault, isObject, within } from '../object-faults.ts'
 import type { InputFault } from '../setting.ts'
 
@@ -8,9 +9,10 @@ export function findModelFaults(input: unknown): readonly InputFault[] {
   const seen = new Map<string, string>()
   return Object.entries(input).flatMap(([name, model]) => {
     const at = within('', name)
-    const earlier = seen.get(name.toLowerCase())
-    seen.set(name.toLowerCase(), name)
-    const same = 'a name that differs from others in more than letter case: scopes are in lower case'
+    const earlier = seen.get(untagged(name))
+    seen.set(untagged(name), name)
+    const same =
+      'a name that differs from others in more than letter case and the tag `latest`: calls by both mean one model'
     return [
       ...checkName(at, name),
       ...(earlier === undefined ? [] : [fault(at, same, earlier)]),

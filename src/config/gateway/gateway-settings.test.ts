@@ -313,6 +313,8 @@ describe('models in the file', () => {
 
   test.each([
     [{ fast: { to }, FAST: { to } }, 'models.FAST'],
+    [{ fast: { to }, 'fast:latest': { to } }, 'models["fast:latest"]'],
+    [{ 'Fast:Latest': { to }, fast: { to } }, 'models.fast'],
     [{ fast: { to: [{ upstream: 'locl', model: 'a' }] } }, 'models.fast.to[0].upstream'],
     [{ fast: { to: [...to, ...to] } }, 'models.fast.to[1]'],
     [{ fast: { to, output: 0 } }, 'models.fast.output'],

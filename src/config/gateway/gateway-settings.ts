@@ -89,7 +89,7 @@ export const gatewaySettings: Settings<GatewayInputs> = {
     default: {},
     placeholder: 'MODELS',
     describes:
-      'Models by the public names that clients say. Each has `to`, a list of `{"upstream":NAME,"model":NAME}` that are tried in order; and may have `limits` for each key by itself, beside all others, and `output`, the tokens of an answer whose client has set no bound. Two names may not differ in letter case alone.',
+      'Models by the public names that clients say. Each has `to`, a list of `{"upstream":NAME,"model":NAME}` that are tried in order; and may have `limits` for each key by itself, beside all others, and `output`, the tokens of an answer whose client has set no bound. Two names may not differ in letter case or the tag `latest` alone.',
     expected: 'an object of models by public name',
     empty: `${isNone} Models have the names that their upstreams list.`,
   },

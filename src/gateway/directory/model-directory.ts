@@ -4,6 +4,7 @@ import { anyModelScope, defaultScope, hasScope, isScope, isShortName, modelScope
 import type { Demand } from '../../guard/demand.ts'
 import type { ModelSettings } from '../gateway-settings.ts'
 import type { Upstream } from '../upstreams/upstream.ts'
+import { latestTag, untagged } from './model-name.ts'
 
 /** What a key needs to ask for any model at all. */
 export const anyModelScopes: readonly string[] = [defaultScope, anyModelScope]
@@ -172,14 +173,6 @@ function scopesOf(publicName: string): readonly string[] {
   return [defaultScope, ...[...names].map(modelScope).filter(isScope)]
 }
 
-const latest = ':latest'
-
-/** A name in lower case, without the tag that it has where it says none. */
-function untagged(publicName: string): string {
-  const name = publicName.toLowerCase()
-  return name.endsWith(latest) ? name.slice(0, -latest.length) : name
-}
-
 function describe(
   publicName: string,
   limits: readonly string[],
@@ -207,7 +200,7 @@ const findInAnyCase: FindListed = (name, listed, hasTags) => {
 }
 
 function withTag(name: string, hasTags: boolean): string {
-  return hasTags && !name.includes(':', name.lastIndexOf('/') + 1) ? `${name}${latest}` : name
+  return hasTags && !name.includes(':', name.lastIndexOf('/') + 1) ? `${name}${latestTag}` : name
 }
 
 function refuseUnknown(): never {

@@ -3,9 +3,17 @@ import type { Gateway } from '../../gateway/create-gateway.ts'
 
 /** The model servers behind a server that has just begun to listen. */
 export interface UpstreamsAtStart {
-  readonly upstreams: readonly { readonly name: string; readonly url: string; readonly isOut: boolean }[]
+  readonly upstreams: readonly UpstreamAtStart[]
   /** What to try first; undefined where no route for chats is open. */
   readonly chat: ChatToTry | undefined
+}
+
+export interface UpstreamAtStart {
+  readonly name: string
+  readonly url: string
+  readonly isOut: boolean
+  /** Whether only configured models are served of it, and none is configured. */
+  readonly lacksModels: boolean
 }
 
 export interface ChatToTry {
@@ -25,10 +33,14 @@ export async function viewUpstreamsAtStart(gateway: Gateway): Promise<UpstreamsA
   const asked = new Set(
     servers.filter(({ upstream }) => upstream.models === 'any').map(({ upstream }) => upstream.name),
   )
+  const { settings } = gateway
+  const named = new Set(settings.models.flatMap(({ to }) => to.map(({ upstream }) => upstream)))
+  const lacking = settings.upstreams.filter((one) => one.models === 'listed' && !named.has(one.name))
   return {
     upstreams: gateway.upstreams().map(({ name, url, failures, models }) => {
       const isUnlisted = models === null && asked.has(name)
-      return { name, url, isOut: failures > 0 || isUnlisted }
+      const lacksModels = lacking.some((one) => one.name === name)
+      return { name, url, isOut: failures > 0 || isUnlisted, lacksModels }
     }),
     chat: route && { path: route.path, model },
   }
