@@ -22,8 +22,8 @@ The library hands each to \`onEvent\`: \`{ name, level, message, fields, cause }
 
 - **An outage is one event at its start, one a minute with \`since\` and \`attempts\`, and one at its end**, never one a request. What comes and goes
   many times a minute is one pair a minute: its second end is said a minute after its first at the earliest, and until then it is the same outage.
-- **A store that is out is one outage, whatever needs it.** In a fleet \`store.unreachable\` speaks for PostgreSQL as a whole; events marked ¹ are then not said.
-  A subject that fails while PostgreSQL answers has its own, up to 3 s later; one that still fails a minute after \`store.back\` has it then. ² is the same of \`limiter.unreachable\`.
+- **A store that is out is one outage, whatever needs it.** In a fleet \`store.unreachable\` speaks for PostgreSQL as a whole, over a folder for its disk: full, failing, or without an answer. Events marked ¹ are then not said.
+  A subject that fails while PostgreSQL answers, or for another reason than the disk, has its own, up to 3 s later; one that still fails a minute after \`store.back\` has it then. ² is the same of \`limiter.unreachable\`.
 - What each request of an outage could bring is said once a minute at most, with how many there were in \`times\`.
 
 | event | level | what happened | fields | what it means, and what to do |

@@ -20,8 +20,8 @@ export interface EventRow<Name extends EventName = EventName> {
    */
   readonly isBrief?: true
   /**
-   * The outage that explains it, where a deployment has it: then it is not said while that is out,
-   * however many subjects and requests notice.
+   * The outage that explains it, where a deployment has it and it is the reason: then it is not said
+   * while that is out, however many subjects and requests notice.
    */
   readonly explainedBy?: OutageName
   /** The meaning of each field. */

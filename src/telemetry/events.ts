@@ -180,6 +180,7 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     sentence: 'the disk is filling: its reserve is touched',
     remedy:
       'New jobs and new idempotency keys answer 503 `overloaded`, and jobs wait once half of the reserve is gone; predictions, records and changes of keys go on. Free space, or cancel jobs. Ends with `disk.back`.',
+    explainedBy: 'store.unreachable',
     fields: { free_bytes: 'bytes that are free' },
   },
   'disk.full': {
@@ -187,6 +188,7 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     sentence: 'the disk is full: the file `ballast` was given up, and expired jobs are deleted',
     remedy:
       'Records and changes of keys, revocations among them, go on in what the file held, an eighth of the reserve. Free space now. The file is made again when there is room.',
+    explainedBy: 'store.unreachable',
     fields: { free_bytes: 'bytes that were free' },
   },
   'disk.back': {

@@ -10,6 +10,16 @@ const afterBackMs = 60_000
 /** Most that wait to be said: of what names a job there may be many. */
 const waitingMax = 1_000
 
+/** Whether an outage is the reason of an event that it may explain. */
+export type Explains = (name: EventName, cause: unknown) => boolean
+
+/** What happened, as it is not said yet. */
+export interface UnsaidEvent {
+  readonly name: EventName
+  readonly fields: object
+  readonly cause: unknown
+}
+
 interface Waiting {
   readonly explainedBy: OutageName
   say: () => void
@@ -27,7 +37,7 @@ const beginnings: ReadonlyMap<string, OutageName> = new Map(
  */
 export class ExplainedEvents {
   readonly #scheduler: Pick<Scheduler, 'after'>
-  readonly #known = new Set<OutageName>()
+  readonly #known = new Map<OutageName, Explains>()
   readonly #out = new Set<OutageName>()
   /** Outages of subjects that were said. */
   readonly #said = new Set<OutageName>()
@@ -38,19 +48,21 @@ export class ExplainedEvents {
   }
 
   /** From now on this may be out, and what it explains waits a moment. */
-  mayBeOut(name: OutageName): void {
-    this.#known.add(name)
+  mayBeOut(name: OutageName, explains: Explains = () => true): void {
+    this.#known.set(name, explains)
   }
 
   /** Says an event now, later or never. */
-  event(name: EventName, fields: object, say: () => void): void {
+  event({ name, fields, cause }: UnsaidEvent, say: () => void): void {
     const begin = beginnings.get(name)
     const { explainedBy } = events[begin ?? name]
-    if (explainedBy === undefined || !this.#known.has(explainedBy)) {
+    const explains = explainedBy && this.#known.get(explainedBy)
+    if (explainedBy === undefined || explains === undefined) {
       if (isOutage(name)) this.#out.add(name)
       if (begin !== undefined) this.#noteEnd(begin)
       say()
     } else if (begin !== undefined) this.#end(begin, say)
+    else if (!explains(name, cause)) this.#sayAtOnce(name, say)
     else if (!isOutage(name)) this.#hold(`${name} ${JSON.stringify(fields)}`, explainedBy, say)
     else if (!this.#said.has(name)) this.#hold(name, explainedBy, say)
     else if (!this.#out.has(explainedBy)) say()
@@ -84,6 +96,16 @@ export class ExplainedEvents {
       if (isOutage(key)) this.#said.add(key)
       waiting.say()
     })
+  }
+
+  /** The store is not the reason. */
+  #sayAtOnce(name: EventName, say: () => void): void {
+    if (isOutage(name)) {
+      this.#waiting.get(name)?.cancel?.()
+      this.#waiting.delete(name)
+      this.#said.add(name)
+    }
+    say()
   }
 
   /** The end of a subject's outage is said where its beginning was. */

@@ -1,4 +1,5 @@
 import type { EventFields } from './event-fields.ts'
+import type { Explains } from './explained-events.ts'
 import {
   createOutageSpells,
   type OutageSpell,
@@ -21,7 +22,13 @@ type FieldsOption<Option extends string, Fields> = [keyof Fields] extends [never
   ? { readonly [Key in Option]?: undefined }
   : { readonly [Key in Option]: () => Fields }
 
+/** Which events of what it explains it does: see `Telemetry.mayBeOut`. @default all */
+interface ExplainsOption {
+  readonly explains?: Explains | undefined
+}
+
 export type OutageReportOptions<Name extends OutageName> = OutageTiming &
+  ExplainsOption &
   FieldsOption<'begin', MoreFields<EventFields[Name]>> &
   FieldsOption<'end', MoreFields<EventFields[EndOf<Name>]>>
 
@@ -36,7 +43,7 @@ export function createOutageReport<Name extends OutageName>(
   telemetry: Telemetry | undefined,
   options: OutageReportOptions<Name>,
 ): OutageReport {
-  telemetry?.mayBeOut(name)
+  telemetry?.mayBeOut(name, options.explains)
   const { begin, end }: { begin?: (() => object) | undefined; end?: (() => object) | undefined } = options
   // Each has the fields of its row, which TypeScript cannot see.
   const tell = (event: OutageName | EndOf<Name>, fields: object, cause?: unknown): void =>

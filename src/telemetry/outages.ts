@@ -8,6 +8,7 @@ export const outages = {
   'limiter.unreachable': 'limiter.back',
   'limiter.not_persisted': 'limiter.persisted_again',
   'ledger.unreachable': 'ledger.back',
+  'disk.low': 'disk.back',
   'jobs.unclaimable': 'jobs.claimable',
   'jobs.leases_not_renewed': 'jobs.leases_renewed',
   'jobs.hints_not_heard': 'jobs.hints_heard',

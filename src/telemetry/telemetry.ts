@@ -4,7 +4,7 @@ import { dropWhereItThrows } from './dropped-tracing.ts'
 import type { EventFields } from './event-fields.ts'
 import type { EventLevel, EventName } from './event-row.ts'
 import { events } from './events.ts'
-import { ExplainedEvents } from './explained-events.ts'
+import { ExplainedEvents, type Explains } from './explained-events.ts'
 import { type Measures, noMeasures } from './measures.ts'
 import { createOnceAMinute } from './once-a-minute.ts'
 import type { OutageName } from './outages.ts'
@@ -37,8 +37,10 @@ export interface Telemetry {
   /**
    * From now on events tell whether this is out: what it explains waits a moment, or is not said.
    * See `EventRow.explainedBy`.
+   *
+   * @param explains which events it is the reason of, by name and cause. @default all
    */
-  readonly mayBeOut: (name: OutageName) => void
+  readonly mayBeOut: (name: OutageName, explains?: Explains) => void
   /** Takes none where nothing listens to them. */
   readonly measures: Measures
   /** Undefined where nothing listens to spans. */
@@ -84,8 +86,8 @@ export function createTelemetry(
   return {
     measures,
     tracing: tracing && dropWhereItThrows(tracing),
-    mayBeOut: (name) => explained.mayBeOut(name),
-    event: (name, fields, cause) => explained.event(name, fields, () => say(name, fields, cause)),
+    mayBeOut: (name, explains) => explained.mayBeOut(name, explains),
+    event: (name, fields, cause) => explained.event({ name, fields, cause }, () => say(name, fields, cause)),
   }
 }
 

@@ -13,6 +13,7 @@ import type { Storage, StorageOptions } from '../storage.ts'
 import { type DataFolder, openDataFolder } from './data-folder.ts'
 import { type AnsweringDisk, askDisk } from './disk/answering-disk.ts'
 import { askDiskFirst } from './disk/ask-disk-first.ts'
+import { createDiskOutage, type DiskOutage, type DiskReport, reportWrites } from './disk/disk-outage.ts'
 import { leaveReserve } from './disk/leave-reserve.ts'
 import { type DiskWatch, freeBytes, watchDisk } from './disk/watch-disk.ts'
 import { clearHolder, dataInUse, noteHolder } from './holder-file.ts'
@@ -32,10 +33,11 @@ export async function openFolder(path: string, options: StorageOptions): Promise
   const folder = openDataFolder(path, { create: options.create })
   refuseMoved(folder.path)
   const opened: { readonly close: () => Promise<void> }[] = []
-  const asked = openAnsweringDisk(folder, options)
+  const { asked, outage } = watchedDisk(folder, options)
   const close = async (): Promise<void> => {
     await Promise.all(opened.splice(0).map((store) => store.close()))
     await asked?.close()
+    outage?.stop()
   }
   function closing<Store extends (typeof opened)[number] | undefined>(store: Store): Store {
     if (store !== undefined) opened.push(store)
@@ -45,7 +47,7 @@ export async function openFolder(path: string, options: StorageOptions): Promise
     // Before anything more is created in the folder.
     const { keys: stored, peppers, recordedChange } = await openKeys(folder, options)
     const keys = closing(asked === undefined ? stored : askDiskFirst(stored, asked))
-    const usage = openUsage(folder, options)
+    const usage = openUsage(folder, outage?.of('limits'), options)
     let isHolder = usage !== undefined
     if (isHolder) noteHolder(folder.path, null)
     // Before the locks are given back, as closing runs in this order.
@@ -56,7 +58,7 @@ export async function openFolder(path: string, options: StorageOptions): Promise
     })
     closing(readFreeBytes(folder, options))
     const limiter = closing(openLimiter(usage, asked, options))
-    const ledger = closing(await openLedger(folder, options))
+    const ledger = closing(await openLedger(folder, outage?.of('ledger'), options))
     const { jobs, disk } = await openJobs(folder, options, closing)
     // Not before: what keeps a start from opening the folder leaves it as it was.
     asked?.prepare()
@@ -105,14 +107,25 @@ function readFreeBytes({ path }: DataFolder, { telemetry }: StorageOptions): { c
   return { close: async () => end?.() }
 }
 
-/** Undefined in a command, which holds nothing up while it waits. */
-function openAnsweringDisk({ path }: DataFolder, options: StorageOptions): AnsweringDisk | undefined {
-  const { storeUsage = 'never', scheduler = processScheduler } = options
-  const { monotonic = () => performance.now() } = options
-  return storeUsage === 'never' ? undefined : askDisk({ folder: path, scheduler, monotonic })
+interface WatchedDisk {
+  readonly asked?: AnsweringDisk
+  readonly outage?: DiskOutage
 }
 
-async function openLedger(folder: DataFolder, options: StorageOptions): Promise<Ledger | undefined> {
+/** Empty in a command, which holds nothing up while it waits, and says itself what fails. */
+function watchedDisk({ path: folder }: DataFolder, options: StorageOptions): WatchedDisk {
+  const { storeUsage = 'never', scheduler = processScheduler, clock, telemetry } = options
+  if (storeUsage === 'never') return {}
+  const { monotonic = () => performance.now() } = options
+  const outage = createDiskOutage(telemetry, { scheduler, clock })
+  return { asked: askDisk({ folder, scheduler, monotonic, report: outage.of('probe') }), outage }
+}
+
+async function openLedger(
+  folder: DataFolder,
+  disk: DiskReport | undefined,
+  options: StorageOptions,
+): Promise<Ledger | undefined> {
   const { ledger = {}, clock, monotonic, scheduler, telemetry = noTelemetry } = options
   if (ledger === 'none') return undefined
   const { keepMs, usageKeepMs, bytesMax, isLazy = false, onCheckpoint } = ledger
@@ -128,6 +141,7 @@ async function openLedger(folder: DataFolder, options: StorageOptions): Promise<
       scheduler,
       onCheckpoint,
       telemetry,
+      disk,
     })
   return isLazy ? createLazyLedger(open) : open()
 }
@@ -183,11 +197,13 @@ function openLimiter(
 /** Undefined if usage is not stored, or another process stores it. */
 function openUsage(
   { path, limitsFile }: DataFolder,
+  report: DiskReport | undefined,
   { storeUsage = 'never', clock, telemetry }: StorageOptions,
 ): UsageStore | undefined {
   if (storeUsage === 'never') return undefined
   try {
-    return openSqliteUsageStore({ file: limitsFile, clock })
+    const store = openSqliteUsageStore({ file: limitsFile, clock })
+    return report === undefined ? store : reportWrites(store, report)
   } catch (error) {
     if (!(error instanceof SetupError) || error.code !== 'data_locked') throw error
     if (storeUsage === 'always') throw dataInUse(path, error)

@@ -44,6 +44,16 @@ export function isCorrupt(error: unknown): boolean {
   return isError(error) && error.name === 'RangeError' && 'code' in error && error.code === 'ERR_OUT_OF_RANGE'
 }
 
+/**
+ * Whether the disk cannot be written or read: FULL, IOERR but for a file that was cut, and READONLY
+ * without more: the file system has become so, as after errors of its disk.
+ */
+export function isDiskError(error: unknown): boolean {
+  const code = resultCodeOf(error) ?? 0
+  if (code === resultCodes.readonly || isFull(error)) return true
+  return (code & 0xff) === resultCodes.ioerr && !isShortRead(error)
+}
+
 /** Whether the disk has no room. */
 export function isFull(error: unknown): boolean {
   return ((resultCodeOf(error) ?? 0) & 0xff) === resultCodes.full

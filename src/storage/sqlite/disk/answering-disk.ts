@@ -2,9 +2,11 @@ import { closeSync, constants, openSync, writeSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { withinDeadline } from '../../../core/deadline.ts'
-import { Fault } from '../../../core/fault.ts'
+import { Fault, type FaultCode } from '../../../core/fault.ts'
 import type { Scheduler } from '../../../core/scheduler.ts'
 import type { Clock } from '../../../core/time.ts'
+import type { DiskReport } from './disk-outage.ts'
+import { markOfDisk } from './of-disk.ts'
 
 /** Whether a folder's disk answers, found out without this thread waiting for it. */
 export interface AnsweringDisk {
@@ -35,6 +37,8 @@ export interface AnsweringDiskOptions {
   readonly scheduler: Scheduler
   /** Never jumps, in milliseconds. */
   readonly monotonic: Clock
+  /** Gets what it did not answer, and that it does again. @default none */
+  readonly report?: DiskReport | undefined
   /** Stores something. @default a byte of the file `probe` */
   readonly store?: () => Promise<void>
 }
@@ -50,7 +54,7 @@ const freshMs = 250
  * stores. A disk that hangs in between still holds this thread up; one that hung before does not.
  */
 export function askDisk(options: AnsweringDiskOptions): AnsweringDisk {
-  const { folder, scheduler, monotonic } = options
+  const { folder, scheduler, monotonic, report } = options
   const probe =
     options.store === undefined
       ? probeIn(folder)
@@ -66,24 +70,26 @@ export function askDisk(options: AnsweringDiskOptions): AnsweringDisk {
   async function ask(): Promise<void> {
     await store().catch(() => {})
     answeredAt = monotonic()
-    isStalled = false
     asking = undefined
+    if (isStalled) report?.passed()
+    isStalled = false
   }
 
   return {
     async ensureAnswers() {
       if (monotonic() - answeredAt < freshMs) return
-      if (isStalled) throw new Fault('store_unavailable', 'the disk does not answer')
+      if (isStalled) throw stalledFault('store_unavailable')
       asking ??= ask()
       await withinDeadline(asking, {
         ...{ name: 'the disk', code: 'store_unavailable', deadlineMs, scheduler },
-        onGiveUp: () => {
+        onGiveUp: (fault) => {
           isStalled = true
+          report?.failed(markOfDisk(fault as Fault))
         },
       })
     },
     async ensureStores() {
-      if (isStalled) throw new Fault('ledger_unavailable', 'the disk does not answer')
+      if (isStalled) throw stalledFault('ledger_unavailable')
       if (monotonic() - storedAt < freshMs) return
       storing ??= store()
         .then(() => {
@@ -107,6 +113,10 @@ export function askDisk(options: AnsweringDiskOptions): AnsweringDisk {
     // A probe that hangs has the file.
     close: async () => (asking === undefined && storing === undefined ? probe.close() : undefined),
   }
+}
+
+function stalledFault(code: FaultCode): Fault {
+  return markOfDisk(new Fault(code, 'the disk does not answer'))
 }
 
 interface Probe {

@@ -11,6 +11,7 @@ import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import { createEntryQueue } from '../../group-commit/entry-queue.ts'
 import { readLedgerFigures } from '../../ledger/ledger-figures.ts'
 import { tellCheckpoints } from '../../ledger/tell-checkpoints.ts'
+import type { DiskReport } from '../disk/disk-outage.ts'
 import { readLeftStreams } from './left-streams.ts'
 import { createLedgerReader } from './reader.ts'
 import { scheduleMaintenance } from './schedule-maintenance.ts'
@@ -47,6 +48,8 @@ export interface SqliteLedgerOptions {
    * maintenance fails; a thread died.
    */
   readonly telemetry?: Telemetry | undefined
+  /** Tells of the disk for all files of a folder; the rest is this ledger's own. @default none */
+  readonly disk?: DiskReport | undefined
 }
 
 /** Most entries that wait; some ten megabytes. */
@@ -143,7 +146,7 @@ function createLedgerAppends(
   onCheckpointed: () => void,
 ): LedgerAppends {
   const { file, signingKey, checkpointRecords = 10_000, streamPerCommit = false } = options
-  const { telemetry, scheduler } = options
+  const { telemetry, scheduler, disk } = options
   const tellCheckpoint = tellCheckpoints(options)
   const data = { role: 'writer', file, signingKey, checkpointRecords, streamPerCommit } as const
   const onRestart = (): void => telemetry?.event('ledger.thread_restarted', { thread: 'writer' })
@@ -167,9 +170,11 @@ function createLedgerAppends(
     try {
       committed = await committing
     } catch (reason) {
+      disk?.failed(reason)
       outage.failed(reason)
       throw reason
     }
+    disk?.passed()
     outage.passed()
     unwritten = 0
     report(committed)

@@ -3,6 +3,7 @@ import { Fault, type FaultCode } from '../../../core/fault.ts'
 import { threadMissingOf } from '../../../core/runtime/thread-missing.ts'
 import { processScheduler, type Scheduler } from '../../../core/scheduler.ts'
 import { SetupError, type SetupErrorCode } from '../../../core/setup-error.ts'
+import { markOfDisk } from '../disk/of-disk.ts'
 import type { CallTable, ThreadAnswer, ThreadFailure, ThreadRequest } from './thread-program.ts'
 
 /** The options of a thread's worker. */
@@ -167,7 +168,7 @@ function giveUp(thread: RunningThread, fault: Fault): void {
 }
 
 function stalledFault({ store, faultCode }: RestartingThreadOptions, ms: number = closeMs): Fault {
-  return new Fault(faultCode, `${store}: the disk has not answered for ${ms / 1_000} s`)
+  return markOfDisk(new Fault(faultCode, `${store}: the disk has not answered for ${ms / 1_000} s`))
 }
 
 /** @param onEnd called before the calls that have no answer are rejected */
@@ -218,8 +219,9 @@ function startThread(
 }
 
 /** A thread's error as a fault. Only of the call `open`, an obstacle to opening is a SetupError. */
-export function faultOf({ message }: ThreadFailure, store: string, faultCode: FaultCode): Fault {
-  return new Fault(faultCode, `${store}: ${message}`)
+export function faultOf({ message, isOfDisk }: ThreadFailure, store: string, faultCode: FaultCode): Fault {
+  const fault = new Fault(faultCode, `${store}: ${message}`)
+  return isOfDisk ? markOfDisk(fault) : fault
 }
 
 function setupErrorOf(failure: ThreadFailure, store: string, faultCode: FaultCode): Error {

@@ -1,5 +1,6 @@
 import { parentPort } from 'node:worker_threads'
 import { SetupError } from '../../../core/setup-error.ts'
+import { isOfDisk } from '../disk/of-disk.ts'
 
 /** The calls that a thread answers, by name: each takes one argument that can be cloned. */
 export type CallTable<Calls> = { readonly [Name in keyof Calls]: (argument: never) => unknown } & {
@@ -24,6 +25,8 @@ export interface ThreadFailure {
   /** Of a SetupError; undefined for any other. */
   readonly setupCode: string | undefined
   readonly message: string
+  /** Whether the disk of the folder is the reason. */
+  readonly isOfDisk: boolean
 }
 
 /**
@@ -49,5 +52,6 @@ export function failureOf(error: unknown): ThreadFailure {
   return {
     setupCode: error instanceof SetupError ? error.code : undefined,
     message: error instanceof Error ? error.message : String(error),
+    isOfDisk: isOfDisk(error),
   }
 }
