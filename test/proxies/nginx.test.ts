@@ -32,6 +32,18 @@ describeProxy({
       }
     })
 
+    test('a head that Modelward does not read is refused with a problem, too', async () => {
+      await using proxy = await start(stage())
+      const right = keyHeader(await stage().createKey())
+      for (const [header, status, code] of [
+        [['X-Odd', 'a\u0001b'], 400, 'request_malformed'],
+        [['X-Long', 'x'.repeat(7_000)], 431, 'headers_too_large'],
+      ] as const) {
+        const { body, ...answer } = await askProxy(proxy, { headers: [right, header, header, header] })
+        expect([answer.status, JSON.parse(body)]).toEqual([status, expect.objectContaining({ status, code })])
+      }
+    })
+
     test('without its `error_page`, 401 and 403 are its own pages and all else is a 500', async () => {
       await using proxy = await start(stage(), (text) => text.replace(/^.*error_page .*\n/m, ''))
       const busy = await stage().createKey({ limits: ['1/h'] })

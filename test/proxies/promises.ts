@@ -40,6 +40,9 @@ const forged: readonly Header[] = [
   ]),
   ['X-Forwarded-Method', 'GET'],
   ['X-Forwarded-Uri', '/health?forged'],
+  // By these some servers answer for another path than the one that was asked about.
+  ['X-Original-URL', '/forged'],
+  ['X-Rewrite-URL', '/forged'],
 ]
 
 export function keyHeader({ key }: StageKey): Header {

@@ -97,6 +97,8 @@ describe.each([
       'x-modelward-scopes': 'forged',
       'x-forwarded-method': 'GET',
       'x-forwarded-uri': '/health',
+      'x-original-url': '/forged',
+      'x-rewrite-url': '/forged',
     }
     const forwarded = forwardedOf(await ask({ method: 'GET', target: '/health?deep', headers: forged }))
     expect(forwarded).toMatchObject({
@@ -105,6 +107,7 @@ describe.each([
       'x-modelward-owner': '',
       'x-modelward-scopes': '',
     })
+    expect(JSON.stringify(forwarded)).not.toContain('forged')
     await expectOurs({ ...chat, headers: forged }, 401, 'key_missing')
     const { id: _, ...narrow } = await createKey({ scopes: ['predict'] })
     await expectOurs({ ...chat, headers: { ...narrow, ...forged } }, 403, 'scope_missing')

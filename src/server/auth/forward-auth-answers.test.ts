@@ -7,7 +7,8 @@ import { readForwardAuth } from '../../config/forward-auth/forward-auth.ts'
 import { problemBody } from '../../core/refusal.ts'
 import { createInProcessLimiter } from '../../limits/in-process/in-process-limiter.ts'
 import { createMemoryKeyStore } from '../../storage/memory/key-store.ts'
-import { leaveHeaders, problemLine } from './forward-auth-answer.ts'
+import { problemLine } from '../http/problem-line.ts'
+import { leaveHeaders } from './forward-auth-answer.ts'
 
 const apps: TestApp[] = []
 afterEach(async () => {

@@ -156,6 +156,8 @@ describe('a rule', () => {
       expect([url, (await ask(url, right)).json().code]).toEqual([url, code])
     }
     expect((await ask('other', { 'x-api-key': keys.admin })).statusCode).toBe(404)
+    // Or who sets the proxy up would look for what the model server does not have.
+    expect((await ask('other', right)).json().detail).toContain('rule')
   })
 
   test('`default` asks for `predict`, and may be replaced', async () => {

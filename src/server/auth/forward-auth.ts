@@ -12,8 +12,9 @@ import { NodeHead } from '../../guard/node/node-head.ts'
 import { classifyError } from '../http/classify-error.ts'
 import { logProblem, placeOf } from '../http/handle-errors.ts'
 import type { Log } from '../http/log.ts'
+import { problemLine } from '../http/problem-line.ts'
 import { endAtOnce } from './end-at-once.ts'
-import { leaveHeaders, problemLine } from './forward-auth-answer.ts'
+import { leaveHeaders } from './forward-auth-answer.ts'
 import { createForwardRules, type ForwardRule, type ForwardTarget, refuseWith } from './forward-auth-rules.ts'
 import {
   type ForwardedRequest,
@@ -51,6 +52,9 @@ const untrusted = new Refusal(
   'Only a proxy may ask for the verdict on a forwarded request: one on this machine, or one that `--trust-proxy` names.',
 )
 const notFound = refuseWith(new Refusal('not_found'))
+const noRule = refuseWith(
+  new Refusal('not_found', 'The proxy asks by a rule that `forwardAuth` does not have.'),
+)
 
 /**
  * Answers whether a request may pass that a proxy has not forwarded yet: `/v1/forward-auth/{rule}`,
@@ -109,7 +113,7 @@ function refuse(
 /** What the request has to fulfil, by the rule that is asked. */
 function findTarget(rules: ReadonlyMap<string, ForwardRule>, forwarded: ForwardedRequest): ForwardTarget {
   const rule = forwarded.rule === undefined ? undefined : rules.get(forwarded.rule)
-  if (rule === undefined) return { route: unnamedRoute, setting: notFound }
+  if (rule === undefined) return { route: unnamedRoute, setting: noRule }
   const refused = (setting: Demand): ForwardTarget => ({ route: rule.unlisted.route, setting })
   const { method, overrides, path, isDoubled, hasTwoPaths } = forwarded
   if (isDoubled) return refused(malformed.doubled)

@@ -5,6 +5,7 @@ import { problemOf } from '../../core/problem.ts'
 import { Refusal, type RefusalCode } from '../../core/refusal.ts'
 import { answerHeaders } from './answers.ts'
 import { currentAnswer } from './current-answer.ts'
+import { problemLine } from './problem-line.ts'
 
 /** How long a refused connection is still read, and what comes thrown away, in milliseconds. */
 const lingerMs = 1_000
@@ -77,6 +78,8 @@ function formatAnswer(refusal: Refusal): string {
     ...problem.headers,
     ...answerHeaders,
     'x-request-id': requestId,
+    // Its path is not known, and may have been a proxy's question.
+    'x-modelward-problem': problemLine(problem.body),
     'content-length': Buffer.byteLength(body),
     date: new Date().toUTCString(),
     connection: 'close',
