@@ -100,6 +100,8 @@ describe.skipIf(python === undefined)(page, () => {
       expectProblem(missing, 401, 'key_missing')
       expect(missing.headers.get('www-authenticate')?.join()).toContain('ApiKey')
       expectProblem(await predict(['X-API-Key', 'wrong']), 403, 'key_invalid')
+      // In the JSON that the listing sends, this is six times as long.
+      expectProblem(await predict(['X-API-Key', 'é'.repeat(9_000)]), 403, 'key_invalid')
       const { key } = await createKey({ scopes: ['read'] })
       expectProblem(await predict(['X-API-Key', key]), 403, 'scope_missing')
     })
