@@ -5,6 +5,7 @@ import { benchAdmit } from './admit/bench-admit.ts'
 import { benchBatching } from './batching/bench-batching.ts'
 import type { Bench, BenchOptions, BenchResult, Target } from './bench.ts'
 import { benchFleet } from './fleet/bench-fleet.ts'
+import { benchGateway } from './gateway/bench-gateway.ts'
 import { benchGoodput } from './goodput/bench-goodput.ts'
 import { benchHttp } from './http/bench-http.ts'
 import { benchImport } from './import/bench-import.ts'
@@ -30,6 +31,7 @@ import { benchVerifyHttp } from './verify-http/bench-verify-http.ts'
 const benches: Readonly<Record<string, Bench>> = {
   http: benchHttp,
   'verify-http': benchVerifyHttp,
+  gateway: benchGateway,
   adapters: benchAdapters,
   admit: benchAdmit,
   limits: benchLimits,
@@ -57,12 +59,12 @@ const usage = `npm run bench -- [NAME]… [--rounds N] [--seconds N] [--keys N] 
 
 NAME       ${Object.keys(benches).join(', ')}; all of them where none is named
 --rounds   how often each is measured
---seconds  length of one turn of load (http, adapters, ledger, jobs-http, saturated: default 5; jobs-store, jobs-postgres: default 3; goodput: default 10)
+--seconds  length of one turn of load (http, gateway, adapters, ledger, jobs-http, saturated: default 5; jobs-store, jobs-postgres: default 3; goodput: default 10)
 --keys     keys in the large store (admit), or with a limit (limits); default 1000000
 --records  records that are searched (ledger; default 1000000) or verified (verify; default 2000000)
 --jobs     jobs of each phase (jobs); default 20000
---only     contestants, separated by commas (http, adapters, jobs-http, saturated, goodput; what they are measured against always runs)
---load     what the load generator's core does between answers: blocking (it goes idle), spinning (it is kept awake), or both in turns (http, adapters; default both)
+--only     contestants, separated by commas (http, adapters, jobs-http, saturated, goodput; what they are measured against always runs), or rows (gateway)
+--load     what the load generator's core does between answers: blocking (it goes idle), spinning (it is kept awake), or both in turns (http, gateway, adapters; default both)
 --against  another checkout, whose server is measured in the same rounds (http)
 --quick    fewer rows and shorter rounds, under two minutes (http)
 --json     one JSON object in place of tables

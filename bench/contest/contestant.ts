@@ -75,14 +75,14 @@ export const bearerHeader = (key: string): { name: string; value: string } => ({
  */
 export function createKey(
   data: string,
-  limit: string,
+  limit: string | readonly string[],
   program: string = main,
   environment?: Contestant['environment'],
   scope = 'predict',
 ): string {
   const place = environment === undefined ? ['--data', data] : []
-  const named = ['--name', 'bench']
-  const args = [program, 'keys', 'create', ...named, '--limit', limit, '--scope', scope, ...place, '--json']
+  const named = ['--name', 'bench', ...[limit].flat().flatMap((one) => ['--limit', one])]
+  const args = [program, 'keys', 'create', ...named, '--scope', scope, ...place, '--json']
   const env = { ...process.env, ...environment }
   const { key } = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8', env })) as {
     readonly key: string

@@ -10,7 +10,7 @@ import { type LoadOptions, putLoad } from './wrk.ts'
 export interface Entrant {
   readonly contestant: Contestant
   readonly server: ServerProcess
-  readonly load: Pick<LoadOptions, 'url' | 'header' | 'body'>
+  readonly load: Pick<LoadOptions, 'url' | 'header' | 'body' | 'headers'>
 }
 
 /** What it answers the request that it is measured with. */
@@ -41,13 +41,15 @@ export interface Turn {
 
 export interface TurnOptions {
   readonly seconds: number
+  /** @default 64 */
+  readonly connections?: number
   /** The core of the load generator. */
   readonly core: number | undefined
   /** Without a core of its own, the generator blocks. */
   readonly load: LoadMode
 }
 
-const connections = 64
+const connectionsUsual = 64
 const body = JSON.stringify({ text: 'I love this great product' })
 const startMsMax = 20_000
 /** How long a line may take to reach the log. */
@@ -153,9 +155,11 @@ export async function checkEntrant(entrant: Entrant): Promise<Answer> {
 /**
  * One turn of load; undefined, so that it counts for nothing, unless every answer was a success.
  */
-export async function takeTurn(entrant: Entrant, options: TurnOptions): Promise<Turn | undefined> {
-  const { server, load } = entrant
-  const { seconds, core } = options
+export async function takeTurn(
+  { server, load }: Pick<Entrant, 'server' | 'load'>,
+  options: TurnOptions,
+): Promise<Turn | undefined> {
+  const { seconds, core, connections = connectionsUsual } = options
   const stopSpinning = options.load === 'spinning' && core !== undefined ? spinCore(core) : undefined
   const before = server.cpuTime()
   const outcome = await putLoad({ ...load, seconds, core, connections }).finally(stopSpinning)

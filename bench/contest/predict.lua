@@ -4,6 +4,9 @@ wrk.body = os.getenv("BENCH_BODY")
 wrk.headers["content-type"] = "application/json"
 wrk.headers[os.getenv("BENCH_HEADER_NAME")] = os.getenv("BENCH_HEADER_VALUE")
 wrk.headers["prefer"] = os.getenv("BENCH_PREFER")
+for name, value in (os.getenv("BENCH_MORE_HEADERS") or ""):gmatch("([^:\n]+): ([^\n]*)") do
+  wrk.headers[name] = value
+end
 
 function done(summary, latency)
   local e = summary.errors

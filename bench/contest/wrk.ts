@@ -8,6 +8,8 @@ export interface LoadOptions {
   readonly body: string
   /** The header `Prefer`. @default none */
   readonly prefer?: string
+  /** Sent beside the others. @default none */
+  readonly headers?: Readonly<Record<string, string>>
   readonly seconds: number
   readonly connections: number
   /** The core the generator runs on; undefined: any. */
@@ -32,7 +34,7 @@ const installer = 'apt-get'
 
 /** Sends one request again and again over kept-alive connections for some seconds. */
 export async function putLoad(options: LoadOptions): Promise<LoadOutcome> {
-  const { url, header, body, prefer, seconds, connections, core } = options
+  const { url, header, body, prefer, headers = {}, seconds, connections, core } = options
   const load = ['wrk', '--threads', '1', '--connections', `${connections}`, '--duration', `${seconds}s`]
   const command = [
     ...(core === undefined ? [] : ['taskset', '-c', `${core}`]),
@@ -48,6 +50,9 @@ export async function putLoad(options: LoadOptions): Promise<LoadOutcome> {
       BENCH_HEADER_VALUE: header.value,
       BENCH_BODY: body,
       ...(prefer !== undefined && { BENCH_PREFER: prefer }),
+      BENCH_MORE_HEADERS: Object.entries(headers)
+        .map(([name, value]) => `${name}: ${value}`)
+        .join('\n'),
     },
     timeout: (seconds + 20) * 1_000,
   })
