@@ -105,7 +105,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
     done(checkFraming(request.raw))
   })
   if (options.trustProxy.length === 0) warnOfProxy(app, telemetry)
-  await allowOrigins(app, options)
+  await allowOrigins(app, { ...options, gateway: deps.gateway })
   await app.register(modelward, {
     ward,
     answersThrown: false,

@@ -1,6 +1,7 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { looksLikeKey } from '../../core/key-shape.ts'
 import { findRequestSpan } from '../../guard/request-span.ts'
-import { traceHeaders } from '../../telemetry/trace-context.ts'
+import { parseTraceContext, type TraceContext, traceHeaders } from '../../telemetry/trace-context.ts'
 import type { BegunAnswer } from './begin-attempt.ts'
 import type { IncomingCall } from './incoming-call.ts'
 
@@ -19,8 +20,9 @@ const passed = [
 ] as const
 
 /**
- * What an upstream sees of a request's head, with the request's own span. Of names that came twice
- * the first counts; a key is not among them, whatever header it came in.
+ * What an upstream sees of a request's head, with the request's own span, or where nothing is
+ * traced here, its caller's. Of names that came twice the first counts; a key is not among them,
+ * whatever header it came in.
  */
 export function requestHeaders({ request, exchange }: IncomingCall): Headers {
   const headers: Record<string, string> = { 'x-request-id': exchange.id }
@@ -28,10 +30,19 @@ export function requestHeaders({ request, exchange }: IncomingCall): Headers {
     const value = request.headers[name]
     if (typeof value === 'string' && !looksLikeKey(value)) headers[name] = value
   }
-  const trace = findRequestSpan(request)?.context
+  const trace = findRequestSpan(request)?.context ?? traceOfCaller(request.headers)
   if (trace !== undefined) Object.assign(headers, traceHeaders(trace))
   if (request.method === 'POST') headers['content-type'] = 'application/json'
   return headers
+}
+
+function traceOfCaller({ traceparent, tracestate }: IncomingHttpHeaders): TraceContext | undefined {
+  const said = parseTraceContext(textOf(traceparent), textOf(tracestate))
+  return said !== undefined && looksLikeKey(said.state) ? { ...said, state: '' } : said
+}
+
+function textOf(value: string | readonly string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined
 }
 
 /** What a client sees of the head of an upstream's answer; never the upstream's credential. */

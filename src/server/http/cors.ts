@@ -5,10 +5,30 @@ import { isForwardAuth } from '../auth/forward-auth.ts'
 export interface CorsOptions {
   readonly corsOrigins: readonly string[]
   readonly keyHeader: string
+  /** Where model servers stand behind the server: their clients send headers of their own. */
+  readonly gateway?: object | undefined
 }
 
 /** How long a browser may remember the answer to a preflight, in seconds. */
 const maxAgeSeconds = 600
+
+/** What the clients of OpenAI and Anthropic send from a browser, most of which stays here. */
+const clientHeaders = [
+  'anthropic-version',
+  'anthropic-beta',
+  'anthropic-dangerous-direct-browser-access',
+  'openai-beta',
+  'openai-organization',
+  'openai-project',
+  ...['lang', 'package-version', 'os', 'arch', 'runtime', 'runtime-version', 'retry-count', 'timeout'].map(
+    (name) => `x-stainless-${name}`,
+  ),
+  'x-stainless-helper-method',
+  'x-stainless-poll-helper',
+]
+
+/** What a page may read of a call's answer beside what all answers have. */
+const upstreamHeaders = ['x-upstream-request-id', 'x-should-retry', 'openai-processing-ms']
 
 /**
  * Lets pages of these origins call the server: the headers are on refusals too, so that the page
@@ -30,6 +50,7 @@ export async function allowOrigins(app: FastifyInstance, options: CorsOptions): 
       'traceparent',
       'tracestate',
       options.keyHeader,
+      ...(options.gateway === undefined ? [] : clientHeaders),
     ],
     exposedHeaders: [
       'x-request-id',
@@ -40,6 +61,7 @@ export async function allowOrigins(app: FastifyInstance, options: CorsOptions): 
       'allow',
       'preference-applied',
       'idempotency-replayed',
+      ...(options.gateway === undefined ? [] : upstreamHeaders),
     ],
     maxAge: maxAgeSeconds,
     strictPreflight: true,
