@@ -71,6 +71,6 @@ Once its client has gone, a call is gone upstream: the connection there is close
 
 ## Not yet
 
-- **Jobs**: \`Prefer: respond-async\` has no effect on these routes: the call is answered as any other.
+- **Jobs**: \`Prefer: respond-async\` is 422 \`input_invalid\` on these routes, so that no caller waits for a job that is not made.
 - **\`Idempotency-Key\`** is 422 \`input_invalid\` on them, so that a caller does not rely on a repeat that would run, and cost, twice.
 - **Exact counts by the upstream** (\`/tokenize\` of vLLM and llama.cpp) before a call: the bound is made of its bytes alone. After a call the upstream's own counts are what is charged.`

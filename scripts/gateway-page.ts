@@ -157,7 +157,7 @@ const meanings: Readonly<Record<keyof UpstreamInput, string>> = {
     'each by itself, whole answers and streams alike: to connect; to the first byte of the answer, all attempts together; between two pieces; of the whole call',
   retries: 'how often the same upstream is asked again, before the first byte of an answer, from 0 to 3',
   breaker:
-    'so many failures in a row leave it alone for `pause`, each time twice as long, `pauseMax` at most; then one call tries',
+    'so many failures in a row leave it alone for `pause`, each time twice as long, `pauseMax` at most; then one call tries, and another one each pause while that has no answer',
   health: 'what is asked every 10 s; `null`: nothing',
   connectionsMax: 'calls at once; one more is 503 `overloaded`',
   ca: 'a PEM file with the authorities that are trusted',
