@@ -78,7 +78,7 @@ export interface OpenSide {
   readonly headers: Readonly<Record<string, string>>
 }
 
-const startMsMax = 20_000
+const startMsMax = 60_000
 
 /** Starts a side on a port of its own, and waits until it answers a call. */
 export async function openSide(
