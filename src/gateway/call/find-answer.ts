@@ -86,7 +86,8 @@ export function findAnswer(options: FindAnswerOptions): FindingAnswer {
   }
 
   async function find(): Promise<BegunAnswer> {
-    let fault = unavailable(1)
+    // Made where it is thrown: the stack of an error costs more than the rest of a search.
+    let fault: Fault | undefined
     for (const [index, destination] of to.entries()) {
       if (attempts >= attemptsMax) break
       const found = await ask(destination, index === to.length - 1 || attempts + 1 >= attemptsMax)
@@ -94,7 +95,7 @@ export function findAnswer(options: FindAnswerOptions): FindingAnswer {
       if (!(found instanceof Fault)) return found
       fault = found
     }
-    throw fault
+    throw fault ?? unavailable(1)
   }
 
   return {
