@@ -75,6 +75,8 @@ export class OpenCall implements EndableCall {
     const { exchange, response } = incoming
     exchange.isOwned = true
     exchange.usage.hold()
+    // The head is written here, with how limits stood behind the reservation: no change is sent.
+    exchange.usage.onStates(() => {})
     deps.calls.add(this)
     if (response.closed) this.#leave()
     else response.once('close', this.#leave)
