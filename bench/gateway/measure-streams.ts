@@ -58,14 +58,16 @@ export async function measureStreams(
 }
 
 /** KiB of memory that each of 1,000 streams at once takes, of 30 events 200 ms apart. */
-export function measureThousand(side: OpenSide, load: Load): Promise<number> {
+export async function measureThousand(side: OpenSide, load: Load): Promise<number> {
   const shape: Shape = {
     clients: 1_000,
     streams: 1,
     shape: { events: 30, pauseMs: 200, bytes: 5 },
     does: 'read',
   }
-  return measureMemory(side, () => ask(load, side, shape)).then((mib) => (mib * 1_024) / 1_000)
+  // Compiled code, and what a process comes to with its first calls, is not a stream's.
+  await ask(load, side, { ...shape, clients: 20, streams: 10, shape: { ...shape.shape, pauseMs: 1 } })
+  return ((await measureMemory(side, () => ask(load, side, shape))) * 1_024) / 1_000
 }
 
 /** MiB that 100 clients take which read nothing of 48 MB each. @param seconds how long */
