@@ -5,7 +5,7 @@ export const intro = `# The gateway
 <!-- Generated from \`src/gateway\` and \`src/config/gateway\`; \`npm run docs\` writes it again. -->
 
 The guard in front of a model server that runs already. The [guide](../guides/gateway.md) starts with two commands; this page has the tables:
-[routes of each preset](#routes), [settings of an upstream](#upstreams), [errors](#errors), [broken streams](#broken-streams), [records](#records), [every way a call ends](#ends), and [what is not there yet](#not-yet).
+[routes of each preset](#routes), [settings of an upstream](#upstreams), [errors](#errors), [broken streams](#broken-streams), [records](#records), [every way a call ends](#ends), [repeats](#repeats), and [what is not there yet](#not-yet).
 
 ## Routes
 
@@ -44,7 +44,7 @@ A stream is whole where its end has come. One that breaks off says so in an even
 
 export const introOfRecords = `## Records
 
-A whole answer is one \`request.admitted\`; an answer in pieces is \`request.started\` before its first byte and \`request.finished\` before its terminal event. \`detail\` of the first: \`upstream\`, \`model\`, \`reserved\` (tokens); of the last two: \`upstream\`, \`model\`, \`attempts\`, \`usage\`, \`first_ms\` (until the first byte came) and, where it is so, \`end\`, \`aborted\`, \`late\`; of a model that is not the key's, \`reason\`.
+A whole answer is one \`request.admitted\`; an answer in pieces is \`request.started\` before its first byte and \`request.finished\` before its terminal event. \`detail\` of the first: \`upstream\`, \`model\`, \`reserved\` (tokens); of the last two: \`upstream\`, \`model\`, \`attempts\`, \`usage\`, \`first_ms\` (until the first byte came) and, where it is so, \`end\`, \`aborted\`, \`late\`; of a model that is not the key's, \`reason\`; of a repeat, \`repeated\`.
 \`measures\`: \`requests\`, \`tokens\`, \`prompt_tokens\`, \`completion_tokens\`, and \`cached_tokens\` and \`reasoning_tokens\` where the upstream says them; tokens also where no limit counts them. No prompt, no answer and no header is recorded.`
 
 export const conclusion = `## Ends
@@ -69,8 +69,25 @@ export const conclusion = `## Ends
 
 Once its client has gone, a call is gone upstream: the connection there is closed at once, while it connects, before the head and in the middle.
 
+## Repeats
+
+With an \`Idempotency-Key\` (1 to 255 visible ASCII characters) a call that answers whole runs once: for 24 hours the same request of the same owner, the same route and the same bytes of a body, gets the first answer byte for byte, with \`Idempotency-Replayed: true\`.
+A repeat counts as a request, costs no tokens, is not sent upstream, and its record says \`repeated\`. Its key needs the model's scope as the first one's did.
+
+| case | answer |
+|---|---|
+| the first is under way | 409 \`idempotency_in_flight\`, \`Retry-After: 1\` |
+| another body, or another route | 422 \`idempotency_mismatch\` |
+| with a stream | 422 \`input_invalid\`: a stream is not answered twice |
+| the first was refused, failed, or was an upstream's own 4xx | not kept: the repeat runs |
+| it was larger than \`--answer-max\`, or came as a stream unasked, and so went out in pieces | not kept: the repeat runs |
+| its client left | the call goes on, and the repeat gets its answer; the record says \`aborted\`, with what it used |
+| its answer cannot be stored | 503 \`store_unavailable\`, 0 tokens |
+| the owner's kept answers and jobs take up \`--jobs-owner-bytes\` | 429 \`storage_exhausted\`; beyond \`--jobs-max-bytes\` in all 503 \`overloaded\` |
+
+Answers of calls under way always find room: they may take an owner beyond the bound by \`--answer-max\` for each. A server that was killed frees the idempotency keys of its calls as it starts again; what a node of a fleet left is free after the longest \`timeouts.firstByte\` and \`timeouts.total\` of the route's upstreams and 30 s. \`GET\` and \`HEAD\` do not heed the header.
+
 ## Not yet
 
 - **Jobs**: \`Prefer: respond-async\` is 422 \`input_invalid\` on these routes, so that no caller waits for a job that is not made.
-- **\`Idempotency-Key\`** is 422 \`input_invalid\` on them, so that a caller does not rely on a repeat that would run, and cost, twice.
 - **Exact counts by the upstream** (\`/tokenize\` of vLLM and llama.cpp) before a call: the bound is made of its bytes alone. After a call the upstream's own counts are what is charged.`

@@ -102,6 +102,8 @@ export function createGateway(settings: GatewaySettings, options: GatewayDeps): 
     shutDown: calls.shutDown,
     async close() {
       calls.close()
+      // Those that go on though their client has gone.
+      await calls.shutDown()
       await retries.close()
       await Promise.all(upstreams.map((upstream) => upstream.close()))
     },

@@ -60,6 +60,7 @@ export interface RunOnceOptions {
 /** Headers of the answer itself. Others belong to one request, such as its id and its limits. */
 const storedHeaders: readonly string[] = [
   'content-type',
+  'content-encoding',
   'content-language',
   'content-location',
   'location',

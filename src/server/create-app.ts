@@ -115,7 +115,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
       return answerWithSignIn(request, reply, refusal)
     },
   })
-  if (deps.gateway !== undefined) serveGateway(app, { ward, gateway: deps.gateway, budget })
+  if (deps.gateway !== undefined) serveGateway(app, { ward, jobs, gateway: deps.gateway, budget })
   app.addHook('onRequest', function checkPath(request, _reply, done) {
     // Before the body is read: no route answers this request.
     done(request.is404 ? refuseUnknownPath(app, request) : undefined)

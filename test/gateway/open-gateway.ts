@@ -8,7 +8,7 @@ import type { Ledger } from '../../src/ledger/ledger.ts'
 import { createApp } from '../../src/server/create-app.ts'
 import type { ServerOptions } from '../../src/server/server-options.ts'
 import { createTelemetry } from '../../src/telemetry/telemetry.ts'
-import { openAppParts } from '../support/app-parts.ts'
+import { type AppPartsOptions, openAppParts } from '../support/app-parts.ts'
 import { createMemoryLedger } from '../support/memory-ledger.ts'
 import { openTestWard, type TestWard, type TestWardOptions } from '../support/open-test-ward.ts'
 import { appOptions } from '../support/test-app.ts'
@@ -20,6 +20,8 @@ export interface OpenGatewayOptions extends Partial<Omit<GatewaySettings, 'upstr
   readonly upstreams: readonly TestUpstream[]
   readonly ward?: TestWardOptions
   readonly server?: Partial<ServerOptions>
+  /** Of jobs and kept answers. */
+  readonly parts?: AppPartsOptions
   readonly env?: Readonly<Record<string, string>>
   /** The clocks of upstreams and calls, and what their waits are drawn by. */
   readonly time?: Pick<GatewayDeps, 'monotonic' | 'scheduler' | 'random'>
@@ -52,6 +54,7 @@ export async function openGateway(options: OpenGatewayOptions): Promise<OpenGate
     upstreams,
     ward: wardOptions,
     server,
+    parts: ownParts,
     env = {},
     ledger: wrap = (one) => one,
     time,
@@ -69,7 +72,7 @@ export async function openGateway(options: OpenGatewayOptions): Promise<OpenGate
   }
   const lines: string[] = []
   const ward = await openTestWard({ ledger: watched, schemes: [bearer()], clock: Date.now, ...wardOptions })
-  const parts = await openAppParts(ward, { models: [] })
+  const parts = await openAppParts(ward, { models: [], ...ownParts })
   const settings: GatewaySettings = {
     models: [],
     bodyMax: 16 * 1_048_576,

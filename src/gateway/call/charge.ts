@@ -1,5 +1,6 @@
 import type { Costs } from '../../limits/costs.ts'
-import type { SaidUsage } from '../answer/stream-reader.ts'
+import type { PromptRatios } from '../answer/estimate-usage.ts'
+import type { ReceivedContent, SaidUsage } from '../answer/stream-reader.ts'
 import type { CallBound } from '../body/bound.ts'
 
 /** Where a call's usage is known from. */
@@ -29,7 +30,7 @@ export interface ChargeInput {
 }
 
 /** What a call is charged of tokens. An estimate is never more than what was reserved. */
-export function chargeOf(by: ChargedBy, { said, estimated, bound }: ChargeInput): Charge {
+function chargeOf(by: ChargedBy, { said, estimated, bound }: ChargeInput): Charge {
   if (by === 'nothing') return { source: 'none', costs: costsOf(0, 0) }
   if (by === 'reserved') return { source: 'reserved', costs: costsOf(bound.prompt, bound.completion) }
   if (said?.prompt === undefined && said?.completion === undefined)
@@ -50,6 +51,33 @@ export function chargeOf(by: ChargedBy, { said, estimated, bound }: ChargeInput)
       ...(said.reasoning !== undefined && { reasoning_tokens: said.reasoning }),
     },
   }
+}
+
+/** What is known of a call as it was reserved. */
+export interface ChargedCall {
+  readonly publicName: string | undefined
+  /** Bytes of the body as it came, without those of its images. */
+  readonly bodyBytes: number
+  readonly imageTokens: number
+  readonly bound: CallBound | undefined
+}
+
+/**
+ * What a call is charged by what was delivered of its answer, which teaches what prompts of its
+ * model come to; undefined where its route has no tokens.
+ */
+export function chargeOfCall(
+  ratios: PromptRatios,
+  { publicName, bodyBytes, imageTokens, bound }: ChargedCall,
+  { said, ...content }: ReceivedContent & { readonly said: SaidUsage | undefined },
+  by: ChargedBy,
+): Charge | undefined {
+  if (bound === undefined || publicName === undefined) return undefined
+  const { prompt, completion } = ratios.estimate(publicName, bodyBytes, content, bound)
+  const estimated = { prompt: Math.min(prompt + imageTokens, bound.prompt), completion }
+  // An image has far fewer tokens for each of its bytes: of text it teaches nothing.
+  if (said?.prompt !== undefined && imageTokens === 0) ratios.learn(publicName, bodyBytes, said.prompt)
+  return chargeOf(by, { said, estimated, bound })
 }
 
 /** What an upstream says may be of any size; beyond a safe integer nothing can be counted. */

@@ -6,7 +6,7 @@ import type { IncomingCall } from './incoming-call.ts'
 import { OpenCall } from './open-call.ts'
 import { passPieces } from './pass-pieces.ts'
 import { passWhole } from './pass-whole.ts'
-import { prepareCall } from './prepare-call.ts'
+import { admitCall, reserveCall } from './prepare-call.ts'
 
 /**
  * The way of a call, from its body to its end. Resolves when it has begun to wait for an upstream,
@@ -14,12 +14,18 @@ import { prepareCall } from './prepare-call.ts'
  *
  * @param take told once the gateway answers the request itself: until then what is thrown is
  *   answered by the server
- * @throws what `prepareCall` throws
+ * @throws what `admitCall`, `beginKeeping` and `reserveCall` throw
  */
 export async function forwardCall(deps: CallDeps, incoming: IncomingCall, take: () => void): Promise<void> {
-  const prepared = await prepareCall(deps, incoming)
+  const admitted = await admitCall(deps, incoming)
+  const keeper = await incoming.beginKeeping?.()
+  if (keeper === 'answered') return
+  const prepared = await reserveCall(incoming, admitted).catch(async (thrown: unknown) => {
+    await keeper?.release()
+    throw thrown
+  })
   take()
-  const call = new OpenCall(deps, incoming, prepared)
+  const call = new OpenCall(deps, { ...incoming, keeper }, prepared)
   // The client has gone meanwhile: no upstream is asked.
   if (call.isOver) return
   try {

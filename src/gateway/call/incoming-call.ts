@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Refusal } from '../../core/refusal.ts'
 import type { Exchange } from '../../guard/exchange.ts'
 import type { OpenRoute } from '../routes/open-route.ts'
 import type { Upstream } from '../upstreams/upstream.ts'
+import type { AnswerKeeper } from './answer-keeper.ts'
 import type { FaultyCall } from './call-deps.ts'
 
 /** An admitted request on a route of an upstream, its body read. */
@@ -23,6 +25,22 @@ export interface IncomingCall {
    * written of it, and of the answer. False: they do not fit. Released when the response closes.
    */
   readonly hold: (bytes: number) => boolean
+  /** What a call that asks for a stream is refused with. @default it may */
+  readonly streamRefusal?: Refusal | undefined
+  /**
+   * Begins to keep the answer for repeats of the call, once its model may be used and before a
+   * token is taken; or answers with what is kept.
+   *
+   * @throws Refusal `idempotency_in_flight` or another that the answer is
+   * @default nothing is kept
+   */
+  readonly beginKeeping?: (() => Promise<AnswerKeeper | 'answered'>) | undefined
+}
+
+/** A call that has begun. */
+export interface BegunCall extends IncomingCall {
+  /** Where its answer is kept, the call goes on when its client has gone. */
+  readonly keeper: AnswerKeeper | undefined
 }
 
 export function faultyCallOf({ request, exchange, pattern }: IncomingCall): FaultyCall {

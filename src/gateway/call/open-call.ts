@@ -12,9 +12,9 @@ import type { PresetRoute } from '../presets/preset.ts'
 import type { Upstream } from '../upstreams/upstream.ts'
 import type { AnswerSink, BegunAnswer } from './begin-attempt.ts'
 import type { CallDeps } from './call-deps.ts'
-import { type Charge, type ChargedBy, chargeOf } from './charge.ts'
+import { type Charge, type ChargedBy, chargeOfCall } from './charge.ts'
 import type { FindingAnswer } from './find-answer.ts'
-import { faultyCallOf, type IncomingCall } from './incoming-call.ts'
+import { type BegunCall, faultyCallOf } from './incoming-call.ts'
 import type { EndableCall } from './open-calls.ts'
 import type { PreparedCall } from './prepare-call.ts'
 import { settle } from './settle.ts'
@@ -52,13 +52,14 @@ const nothingDelivered: Delivered = { said: undefined, contentEvents: 0, content
  */
 export class OpenCall implements EndableCall {
   readonly deps: CallDeps
-  readonly incoming: IncomingCall
+  readonly incoming: BegunCall
   readonly prepared: PreparedCall
   /** What is delivered so far: what reads the answer says it. */
   delivered: () => Delivered = () => nothingDelivered
   /** Ends an answer that has begun to leave, in its dialect and without a proper end. */
   breakOff: ((problem: Refusal | Fault) => void) | undefined
   readonly #begunAt: number
+  #keeper: BegunCall['keeper']
   #finding: FindingAnswer | undefined
   #giveBackPlace: (() => void) | undefined
   #answer: BegunAnswer | undefined
@@ -67,10 +68,11 @@ export class OpenCall implements EndableCall {
   /** The first of two records, from when it is being written. */
   #starting: { readonly written: Promise<void> | undefined } | undefined
 
-  constructor(deps: CallDeps, incoming: IncomingCall, prepared: PreparedCall) {
+  constructor(deps: CallDeps, incoming: BegunCall, prepared: PreparedCall) {
     this.deps = deps
     this.incoming = incoming
     this.prepared = prepared
+    this.#keeper = incoming.keeper
     this.#begunAt = deps.monotonic()
     const { exchange, response } = incoming
     exchange.isOwned = true
@@ -123,6 +125,14 @@ export class OpenCall implements EndableCall {
     if (this.#isOver) answer.attempt.abort()
   }
 
+  /** Nothing of it is kept after all: it ends with its client. */
+  stopKeeping(): void {
+    if (this.#keeper === undefined) return
+    void this.#keeper.release()
+    this.#keeper = undefined
+    if (this.incoming.response.closed) this.#leave()
+  }
+
   /** Writes the first of two records. Resolves when the first byte may leave; undefined: now. */
   start(status: number): Promise<void> | undefined {
     const { exchange } = this
@@ -153,7 +163,8 @@ export class OpenCall implements EndableCall {
   /** It failed before a byte of an answer could leave. */
   fail(thrown: unknown, reason?: EndReason): void {
     const problem = classify(thrown)
-    void this.cut({ charge: 'nothing', problem, ...(reason && { reason }) })
+    const isAborted = this.incoming.response.closed
+    void this.cut({ charge: 'nothing', problem, isAborted, ...(reason && { reason }) })
   }
 
   revoke(problem: Refusal): void {
@@ -213,6 +224,7 @@ export class OpenCall implements EndableCall {
       this.answerProblem(unstarted)
       return
     }
+    await this.#keeper?.release()
     const charge = this.#chargeOf(end.charge)
     if (charge !== undefined) await settle(deps, exchange.usage, charge.costs)
     exchange.detail = this.#detail({
@@ -298,6 +310,8 @@ export class OpenCall implements EndableCall {
 
   readonly #leave = (): void => {
     if (this.#isOver) return
+    // Its answer is kept for the repeat that is to come.
+    if (this.#keeper !== undefined && this.#finding !== undefined) return
     const hasBegun = this.#answer !== undefined
     const { abandoned } = this.#asked.upstream.settings
     const charge = abandoned === 'reserved' && !this.delivered().said ? 'reserved' : 'delivered'
@@ -315,16 +329,7 @@ export class OpenCall implements EndableCall {
   }
 
   #chargeOf(by: ChargedBy): Charge | undefined {
-    const { bodyBytes, imageTokens, bound, publicName } = this.prepared
-    if (bound === undefined || publicName === undefined) return undefined
-    const { said, ...content } = this.delivered()
-    const { ratios } = this.deps
-    const { prompt, completion } = ratios.estimate(publicName, bodyBytes, content, bound)
-    const estimated = { prompt: Math.min(prompt + imageTokens, bound.prompt), completion }
-    const charge = chargeOf(by, { said, estimated, bound })
-    // An image has far fewer tokens for each of its bytes: of text it teaches nothing.
-    if (said?.prompt !== undefined && imageTokens === 0) ratios.learn(publicName, bodyBytes, said.prompt)
-    return charge
+    return chargeOfCall(this.deps.ratios, this.prepared, this.delivered(), by)
   }
 
   #detail(more: Readonly<Record<string, string | number | boolean>>): Exchange['detail'] {

@@ -21,6 +21,8 @@ const piecesHeaders = { 'x-accel-buffering': 'no', 'cache-control': 'no-store' }
  * @param before what was read of it already
  */
 export function passPieces(call: OpenCall, answer: BegunAnswer, before: readonly Buffer[] = []): void {
+  call.stopKeeping()
+  if (call.isOver) return
   const passing = new PassingAnswer(call, answer)
   const starting = call.start(answer.status)
   const begin = (): void => call.orEnd(() => passing.begin(before))

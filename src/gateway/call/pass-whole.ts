@@ -55,7 +55,21 @@ export function passWhole(call: OpenCall, answer: BegunAnswer): void {
     const content = isRefused || said?.completion !== undefined ? nothing : contentOf()
     call.delivered = () => ({ said, ...content })
     const passed = isRefused ? withoutCredential(answer, body) : body
-    void call.end({ charge: isRefused ? 'said' : 'delivered' }, (fault) => write(passed, fault))
+    const { keeper } = incoming
+    const kept = isRefused
+      ? undefined
+      : keeper?.keep({ status: answer.status, headers: passedHeaders(answer), body })
+    if (kept === undefined) end(passed, isRefused)
+    else
+      kept.then(
+        () => end(passed, isRefused),
+        (fault: unknown) => call.fail(fault),
+      )
+  }
+
+  function end(passed: Buffer, isRefused: boolean): void {
+    const isAborted = incoming.response.closed
+    void call.end({ charge: isRefused ? 'said' : 'delivered', isAborted }, (fault) => write(passed, fault))
   }
 
   function write(body: Buffer, fault: Fault | undefined): void {

@@ -36,22 +36,46 @@ export interface PreparedCall {
   readonly bytesFor: (destination: Destination) => Buffer | undefined
 }
 
+/** A call whose body is read and whose key may use its model; it has taken no token yet. */
+export interface AdmittedCall {
+  /** Undefined: it names no model. */
+  readonly read: ReadCall | undefined
+}
+
 /**
- * From the body to the reservation. What is refused here has used nothing.
+ * From the body to the guard's second word. What is refused here has used nothing.
  *
- * @throws Refusal `input_invalid`, `model_not_found`, or of a limit; Fault `upstream_unavailable`,
- *   `limiter_unavailable`, `overloaded` and whatever else the guard throws
+ * @throws Refusal `input_invalid`, `model_not_found`, or of a limit; Fault `upstream_unavailable`
+ *   and whatever else the guard throws
  */
-export async function prepareCall(deps: CallDeps, call: IncomingCall): Promise<PreparedCall> {
-  const { exchange } = call
-  try {
-    if (call.route.asks === 'any model') return preparePlain(call)
+export function admitCall(deps: CallDeps, call: IncomingCall): Promise<AdmittedCall> {
+  return orGiveBack(call, async () => {
+    if (call.route.asks === 'any model') return { read: undefined }
     const read = await readModel(deps, call)
     await admitModel(deps, call, read.model)
+    if (read.bodyFor(read.model.to[0]).isStream && call.streamRefusal !== undefined) throw call.streamRefusal
+    return { read }
+  })
+}
+
+/**
+ * Takes what the call may use at most. What is refused here has used nothing.
+ *
+ * @throws Refusal `input_invalid`, or of a limit; Fault `limiter_unavailable`, `overloaded`
+ */
+export function reserveCall(call: IncomingCall, { read }: AdmittedCall): Promise<PreparedCall> {
+  return orGiveBack(call, async () => {
+    if (read === undefined) return preparePlain(call)
     const prepared = await reserve(call, read)
     if (!call.hold(prepared.copyBytes))
       throw new Fault('overloaded', 'calls under way hold as much memory as they may')
     return prepared
+  })
+}
+
+async function orGiveBack<T>({ exchange }: IncomingCall, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step()
   } catch (thrown) {
     await exchange.openUsage().giveBack()
     throw thrown

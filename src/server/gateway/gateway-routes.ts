@@ -4,17 +4,22 @@ import type { Gateway } from '../../gateway/create-gateway.ts'
 import { anyModelScopes } from '../../gateway/directory/model-directory.ts'
 import type { OpenRoute } from '../../gateway/routes/open-route.ts'
 import type { Demand } from '../../guard/demand.ts'
+import type { Exchange } from '../../guard/exchange.ts'
+import type { JobService } from '../../jobs/job-service.ts'
 import type { Ward } from '../../ward/ward.ts'
 import { adminOr } from '../api/admin-or.ts'
 import type { ByteBudget } from '../http/byte-budget.ts'
-import { holdBody } from '../http/bytes-in-flight.ts'
 import { readPreferences } from '../predict/prefer.ts'
+import { holdCallBytes } from './call-bytes.ts'
+import { sendKept } from './keep-answer.ts'
 import { answerModel, answerModels } from './model-list.ts'
+import { readRepeats } from './repeats.ts'
 
 export interface GatewayRoutesDeps {
   readonly ward: Ward
   readonly gateway: Gateway
   readonly budget: ByteBudget
+  readonly jobs: Pick<JobService, 'runOnce'>
 }
 
 /** The routes of the upstreams, with a body that stays bytes and a limit of its own. */
@@ -59,19 +64,21 @@ function answerRoute(
 }
 
 async function forward(
-  { ward, gateway, budget }: GatewayRoutesDeps,
+  deps: GatewayRoutesDeps,
   route: OpenRoute,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<unknown> {
-  const { raw: message, body } = request
+  const { ward, gateway } = deps
+  const { raw: message } = request
   const { raw: response } = reply
   const exchange = ward.guard.find(request)
   if (exchange === undefined) throw new TypeError('no guard of this ward has seen the request')
-  refuseRepeats(request)
-  const holder = { request: message, response, owner: exchange.known?.owner ?? request.ip }
-  let held = 0
-  let hasTaken = false
+  refuseLater(request)
+  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+  const repeats = await readRepeats(deps, route, request, body)
+  const bytes = holdCallBytes(deps.budget, { request: message, response, owner: ownerOf(exchange, request) })
+  let hasAnswered = false
   await gateway.forward(
     {
       request: message,
@@ -79,31 +86,36 @@ async function forward(
       exchange,
       route,
       pattern: route.path,
-      body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
+      body,
       headers: headersOf(reply),
-      hold(bytes) {
-        // Small pieces count together, as soon as there are enough of them.
-        if (bytes - held < heldAtOnce) return true
-        try {
-          holdBody(budget, bytes - held, holder)
-          held = bytes
-          return true
-        } catch {
-          return false
-        }
-      },
+      hold: bytes.hold,
+      ...(repeats && {
+        streamRefusal: repeats.streamRefusal,
+        async beginKeeping() {
+          const keeper = await repeats.begin()
+          if ('status' in keeper) {
+            // Its tokens were those of the first call.
+            exchange.detail = { repeated: true }
+            hasAnswered = true
+            sendKept(reply, keeper)
+            return 'answered'
+          }
+          return bytes.holdFor(keeper)
+        },
+      }),
     },
     () => {
-      hasTaken = true
+      hasAnswered = true
       exchange.isOwned = true
       reply.hijack()
     },
   )
-  return hasTaken ? reply : undefined
+  return hasAnswered ? reply : undefined
 }
 
-/** Bytes that are held in one step; fewer would not count at all. */
-const heldAtOnce = 16_384
+function ownerOf({ known }: Exchange, { ip }: FastifyRequest): string {
+  return known?.owner ?? ip
+}
 
 /** What every answer carries already: its id, and what pages of other origins need to read it. */
 function headersOf(reply: FastifyReply): Readonly<Record<string, string | number | readonly string[]>> {
@@ -112,15 +124,13 @@ function headersOf(reply: FastifyReply): Readonly<Record<string, string | number
   ) as Record<string, string>
 }
 
-/** Keeping an answer for a repeat, and jobs, are not here yet: neither is ignored in silence. */
-function refuseRepeats({ headers }: FastifyRequest): void {
+/** Jobs are not here yet: what asks for one is not answered at once in silence. */
+function refuseLater({ headers }: FastifyRequest): void {
   if (readPreferences(headers['prefer']).isAsync)
     throw refusedHeader(
       'prefer',
       'Calls of a model server are answered at once: send no Prefer: respond-async.',
     )
-  if (headers['idempotency-key'] !== undefined)
-    throw refusedHeader('idempotency-key', 'Calls of a model server take no Idempotency-Key.')
 }
 
 function refusedHeader(name: string, detail: string): Refusal {

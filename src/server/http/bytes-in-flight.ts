@@ -36,7 +36,7 @@ function holdMore(budget: ByteBudget, bytes: number, { request, response, owner 
     const opened = budget.lease(owner)
     lease = opened
     leases.set(request, opened)
-    response.once('close', () => opened.release())
+    response.once('close', () => leases.get(request)?.release())
   }
   lease.hold(lease.bytes + bytes)
 }
@@ -44,6 +44,13 @@ function holdMore(budget: ByteBudget, bytes: number, { request, response, owner 
 /** Holds so many bytes for a body that has been read, in the place of its length. */
 export function holdParsed(request: IncomingMessage, bytes: number): void {
   leases.get(request)?.hold(bytes)
+}
+
+/** Gives what a request holds to work that may go on when its answer is gone, and releases it. */
+export function takeHeld(request: IncomingMessage): ByteLease | undefined {
+  const lease = leases.get(request)
+  leases.delete(request)
+  return lease
 }
 
 /**
