@@ -33,6 +33,7 @@ export type {
 export type { Guard, SignIn } from './guard/guard.ts'
 export type { LimitStatus } from './guard/limit-status.ts'
 export { NodeHead } from './guard/node/node-head.ts'
+export type { Reserve, UsageReservation } from './guard/reserve.ts'
 export {
   apiKeyCookie,
   apiKeyHeader,
@@ -114,7 +115,7 @@ export type {
 } from './limits/limit.ts'
 export type { LimitView } from './limits/limit-view.ts'
 export type { LimitRefusal, LimitScope, LimitState, LimitUse } from './limits/limiter.ts'
-export type { Usage } from './limits/usage.ts'
+export type { RequestUsage, Usage } from './limits/usage.ts'
 export type { EventFields } from './telemetry/event-fields.ts'
 export type { EventLevel, EventName } from './telemetry/event-row.ts'
 export type { OperationalEvent, OperationalEventListener, TelemetryListener } from './telemetry/telemetry.ts'

@@ -2,9 +2,11 @@ import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { cors } from 'hono/cors'
+import { stream } from 'hono/streaming'
 import { validator } from 'hono/validator'
 import { openModelward, Refusal } from 'modelward'
 import { guard, guardApp } from 'modelward/hono'
+import { generate, mostTokens, settling } from './chat.ts'
 
 const ward = await openModelward({ data: './modelward-data', limitDefault: ['60/min'] })
 
@@ -25,6 +27,18 @@ app.get('/me', (c) => c.json({ key: c.var.caller.keyId, scopes: c.var.caller.sco
 app.post('/predict', guard(ward, { scope: 'predict' }), bodyLimit({ maxSize: 65_536 }), textOf, (c) =>
   c.json({ owner: c.var.caller.owner, length: c.req.valid('json').length }),
 )
+// A stream: the most that it may use of the key's budget is taken before it, and put right after it.
+app.post('/chat', guard(ward, { scope: 'predict' }), bodyLimit({ maxSize: 65_536 }), textOf, async (c) => {
+  const text = c.req.valid('json')
+  const reservation = await ward.reserve(c, { tokens: mostTokens(text) })
+  c.header('content-type', 'text/plain')
+  return stream(c, async (out) => {
+    for await (const piece of settling(generate(text, c.req.raw.signal), reservation)) {
+      if (out.aborted) break
+      await out.write(piece)
+    }
+  })
+})
 // A limit of the route's own, for each key, beside the one of all its requests.
 app.get('/report', guard(ward, { limits: ['1/min'] }), (c) => c.json({ owner: c.var.caller.owner }))
 

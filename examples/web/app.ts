@@ -1,6 +1,8 @@
 import { Refusal, type Ward } from 'modelward'
 import { callerOf, guard } from 'modelward/web'
+import { generate, mostTokens, settling } from './chat.ts'
 import { readText } from './read-text.ts'
+import { streamOf } from './stream-of.ts'
 
 /** The app behind the guard, which a router of web-standard requests could take the place of. */
 export function createApp(ward: Ward<true>): (request: Request) => Promise<Response> {
@@ -18,6 +20,16 @@ export function createApp(ward: Ward<true>): (request: Request) => Promise<Respo
       guard(ward, { scope: 'predict' }, async (request, { owner }) => {
         const text = await readText(request)
         return Response.json({ owner, length: text.length })
+      }),
+    ],
+    // A stream: the most that it may use of the key's budget is taken before it, and put right after it.
+    [
+      'POST /chat',
+      guard(ward, { scope: 'predict' }, async (request) => {
+        const text = await readText(request)
+        const reservation = await ward.reserve(request, { tokens: mostTokens(text) })
+        const pieces = settling(generate(text, request.signal), reservation)
+        return new Response(streamOf(pieces), { headers: { 'content-type': 'text/plain' } })
       }),
     ],
     // A limit of the route's own, for each key, beside the one of all its requests.

@@ -8,13 +8,13 @@ import { checkNoRoutes, checkWard, createPublicPaths, guardAppRules } from '../g
 import type { CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
-import { admittedExchange, type Guard } from '../guard/guard.ts'
+import { admittedExchange, type Guard, openUsage } from '../guard/guard.ts'
 import { continueOnRead } from '../guard/node/continue-on-read.ts'
 import { countUnguarded } from '../guard/node/count-unguarded.ts'
 import { sendLimits, unsendLimits } from '../guard/node/limit-status.ts'
 import type { Verdict } from '../guard/verdict.ts'
 import { endWithAnswer } from '../limits/end-usage.ts'
-import { noUsage, type Usage } from '../limits/usage.ts'
+import { noUsage, type RequestUsage } from '../limits/usage.ts'
 import { answerProblem, type FaultListener } from './answer-problem.ts'
 import { openExchange } from './open-exchange.ts'
 import { routeOf } from './route-pattern.ts'
@@ -170,14 +170,13 @@ export function guardApp<App extends Express>(app: App, options: ExpressAppOptio
 }
 
 /**
- * What a request has taken of its limits: to take what is known only now, such as the characters of
- * its body, and to settle an estimate to the real figure. The headers of limits are set anew where
- * the head has not left.
+ * What a request has taken of its limits: how they stand, to hold its place among those at once for
+ * work that goes on, and to hand it on to a job. What a handler uses it reserves by `ward.reserve`.
  *
  * @throws TypeError where no guard has admitted the request
  */
-export function usageOf(ward: { readonly guard: Guard }, response: object): Usage {
-  return admittedExchange(ward.guard, response).openUsage()
+export function usageOf(ward: { readonly guard: Guard }, response: object): RequestUsage {
+  return openUsage(ward.guard, response)
 }
 
 /**

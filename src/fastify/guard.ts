@@ -17,10 +17,10 @@ import type { Caller, CallerOf } from '../guard/caller.ts'
 import { checkGuardSetting } from '../guard/check-demand.ts'
 import type { Demand, GuardSetting } from '../guard/demand.ts'
 import type { Exchange } from '../guard/exchange.ts'
-import { admittedExchange, type Guard } from '../guard/guard.ts'
+import { admittedExchange, type Guard, openUsage } from '../guard/guard.ts'
 import type { Verdict } from '../guard/verdict.ts'
 import { endWithAnswer, holdDuring } from '../limits/end-usage.ts'
-import { noUsage, type Usage } from '../limits/usage.ts'
+import { noUsage, type RequestUsage, type Usage } from '../limits/usage.ts'
 import { answerProblem, answerThrown } from './answer-problem.ts'
 import { holdContinue } from './continue.ts'
 import { rememberRoute } from './describe-routes.ts'
@@ -206,14 +206,13 @@ export function callerOf<Required extends boolean>(
 }
 
 /**
- * What a request has taken of its limits: to take what is known only now, such as the characters of
- * its body, and to settle an estimate to the real figure. The headers of limits are set anew where
- * the head has not left.
+ * What a request has taken of its limits: how they stand, to hold its place among those at once for
+ * work that goes on, and to hand it on to a job. What a handler uses it reserves by `ward.reserve`.
  *
  * @throws TypeError where no guard has admitted the request: its route is public, or not guarded
  */
-export function usageOf(ward: { readonly guard: Guard }, request: FastifyRequest): Usage {
-  return admittedExchange(ward.guard, request).openUsage()
+export function usageOf(ward: { readonly guard: Guard }, request: FastifyRequest): RequestUsage {
+  return openUsage(ward.guard, request)
 }
 
 /** The caller of a request; undefined for an anonymous one, and on a public route. */

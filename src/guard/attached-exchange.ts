@@ -1,6 +1,7 @@
 import type { Fault } from '../core/fault.ts'
 import type { Refusal } from '../core/refusal.ts'
-import type { Exchange, ExchangeDeps } from './exchange.ts'
+import type { Exchange } from './exchange.ts'
+import type { ExchangeDeps } from './exchange-deps.ts'
 
 // Of the process, not of this module: a bundle may hold it twice, and a ward that one of them made
 // may be guarded with by the other.

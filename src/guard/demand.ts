@@ -40,10 +40,10 @@ export interface Demand {
   readonly name?: string
   /**
    * What a request uses of measures beyond `requests`, where that is known, or estimated, before
-   * its body is read: `{ tokens: 500 }`. Taken with the limits, and put right by `usage.settle`
-   * when the real figure is known; recorded whether a limit counts it or not. `{ concurrent: 0 }`:
-   * it needs no place among those under way at once, as where a caller looks after a job that has
-   * one.
+   * its body is read: `{ tokens: 500 }`. Taken with the limits, and recorded whether a limit counts
+   * it or not; what `ward.reserve` takes of the same measure has it in it, and is settled when the
+   * real figure is known. `{ concurrent: 0 }`: it needs no place among those under way at once, as
+   * where a caller looks after a job that has one.
    * @default one request, one at once
    */
   readonly cost?: Costs

@@ -1,44 +1,22 @@
 import { Fault } from '../core/fault.ts'
 import type { Refusal } from '../core/refusal.ts'
 import type { RequestHead } from '../core/request-head.ts'
-import type { Clock } from '../core/time.ts'
 import type { SecretRecord } from '../keys/record/key-record.ts'
 import type { LedgerEvent } from '../ledger/format/event.ts'
 import type { LedgerEntry } from '../ledger/format/record.ts'
-import { type EntryWriter, ledgerFault } from '../ledger/write/entry-writer.ts'
-import type { RecordAddress } from '../ledger/write/record-address.ts'
-import type { RefusalSummary } from '../ledger/write/refusal-summary.ts'
+import { ledgerFault } from '../ledger/write/entry-writer.ts'
 import type { Costs } from '../limits/costs.ts'
 import { UncountedUsage } from '../limits/uncounted-usage.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
-import type { Telemetry } from '../telemetry/telemetry.ts'
 import { sampledId } from '../telemetry/trace-context.ts'
 import type { Caller } from './caller.ts'
 import type { Demand } from './demand.ts'
+import { type ExchangeDeps, isFollowed, type RecordDeps } from './exchange-deps.ts'
 import type { ExchangeTrace } from './exchange-trace.ts'
+import type { OpenReservations } from './open-reservations.ts'
 import { recordedId } from './recorded-id.ts'
 import { type NameMeasure, recordedMeasures } from './recorded-measures.ts'
-import type { Scheme } from './scheme.ts'
 import type { Verdict } from './verdict.ts'
-
-/** What all records of a guard's exchanges are written with. */
-export interface RecordDeps {
-  readonly writer: EntryWriter
-  readonly refusals: RefusalSummary
-  readonly address: RecordAddress
-  readonly schemes: readonly Scheme[]
-  readonly clock: Clock
-  readonly monotonic: Clock
-}
-
-/** What all exchanges of a guard share. */
-export interface ExchangeDeps {
-  /** Undefined where nothing is recorded. */
-  readonly records: RecordDeps | undefined
-  /** For figures, and a record that was not written when no client was left to wait for it. */
-  readonly telemetry: Telemetry
-  readonly monotonic: Clock
-}
 
 /** What an adapter knows of an answer that is about to leave. */
 export interface Answer {
@@ -103,6 +81,8 @@ export class Exchange {
   isOver: boolean
   /** Whether another exchange has the record of this request. */
   isRecordedElsewhere = false
+  /** What its handler has reserved; undefined where it has reserved nothing. */
+  reservations: OpenReservations | undefined
   /** Of another ward that guards the same request. */
   next: Exchange | undefined
   /** Its spans, where it is traced. */
@@ -121,7 +101,7 @@ export class Exchange {
     this.deps = deps
     this.head = head
     const { measures } = deps.telemetry
-    this.isOver = deps.records === undefined && !measures.isOn
+    this.isOver = !isFollowed(deps)
     this.#method = method
     this.#id = id
     this.#begunAt = this.isOver ? 0 : deps.monotonic()
@@ -189,7 +169,9 @@ export class Exchange {
    * wait.
    */
   answer(answer: Answer): Promise<void> | undefined {
-    if (this.#decided === undefined || this.isOver) return undefined
+    // When the client has gone, a framework may still end what it writes: the record waits.
+    if (this.#decided === undefined || this.isOver || this.#gone !== undefined) return undefined
+    this.reservations?.end()
     this.isOver = true
     if (this.#started !== undefined) return this.#write('request.finished', answer)
     return this.#write(this.#decided, answer)
@@ -198,7 +180,7 @@ export class Exchange {
   /** The first piece of an answer is about to leave. Undefined: no need to wait. */
   start(answer: Answer): Promise<void> | undefined {
     if (!this.isAdmitted) return this.answer(answer)
-    if (this.isOver || this.#started !== undefined) return undefined
+    if (this.isOver || this.#started !== undefined || this.#gone !== undefined) return undefined
     this.#started = answer
     return this.#write('request.started', answer)
   }
@@ -217,13 +199,15 @@ export class Exchange {
   }
 
   /**
-   * The client has gone, or the answer broke off: there is no client left to wait for the record.
+   * The client has gone, or the answer broke off: there is no client left to wait for the record. It
+   * is written once what the handler has reserved is settled, so that it says what was used.
    */
   abort(known: Answer = nothingKnown): void {
     const { records, telemetry } = this.deps
     if (this.isOver) return
     this.#gone = known
     if (this.#decided === undefined) return
+    if (this.reservations?.waitForSettling(() => this.abort(known)) === true) return
     this.isOver = true
     const event = this.#started === undefined ? this.#decided : 'request.finished'
     this.#measure(this.#started ?? known, this.measures(event))
@@ -266,6 +250,7 @@ export class Exchange {
    */
   async #giveBack(fault: Fault, event: LedgerEvent, { route, requestId }: Answer): Promise<never> {
     this.isOver = true
+    this.reservations?.end()
     this.#measure({ route, status: fault.status, requestId }, {}, fault.code)
     if (this.usage.isDetached || event === 'request.finished') throw fault
     try {

@@ -9,6 +9,7 @@ import type { KeyFormat } from '../keys/record/key-text.ts'
 import type { KeyStore } from '../keys/store/key-store.ts'
 import { createKeyVerifier, type FoundKey, presentedLengthMax } from '../keys/verify/verify-key.ts'
 import type { TakeLimits } from '../limits/take-limits.ts'
+import type { Usage } from '../limits/usage.ts'
 import type { Peppers } from '../secrets/peppers.ts'
 import type { Measures } from '../telemetry/measures.ts'
 import { type AdmitDeps, admit, takeUses, verify } from './admit.ts'
@@ -17,7 +18,8 @@ import type { Caller, CallerOf } from './caller.ts'
 import { checkAgain, checkKey } from './check-key.ts'
 import type { Demand } from './demand.ts'
 import { type DescribeGuardOptions, describeSchemes, type GuardDescription } from './describe-schemes.ts'
-import { Exchange, type ExchangeDeps } from './exchange.ts'
+import { Exchange } from './exchange.ts'
+import { type ExchangeDeps, isFollowed } from './exchange-deps.ts'
 import { traceExchange } from './exchange-trace.ts'
 import { type AskedKey, createJudge } from './judge-key.ts'
 import type { KeyCache } from './key-cache.ts'
@@ -88,6 +90,16 @@ export function admittedExchange(guard: Guard, request: object): Exchange {
   throw new TypeError('no caller was admitted for this request: no guard of this ward has seen it')
 }
 
+/**
+ * What a request has taken of its limits, to take more of them: what no limit counts is recorded
+ * all the same.
+ *
+ * @throws TypeError where no guard of this ward has admitted it
+ */
+export function openUsage(guard: Guard, request: object): Usage {
+  return admittedExchange(guard, request).openUsage()
+}
+
 /** What came of signing in: the caller with a session's cookie, or why not. */
 export type SignIn =
   | { readonly admitted: true; readonly caller: Caller; readonly session: string }
@@ -123,7 +135,8 @@ const anyKey: Demand = { anyKey: true }
 export function createGuard(options: GuardDeps): Guard {
   const { schemes, sessions, clock, monotonic, recorder } = options
   const { records, telemetry } = recorder
-  const exchangeDeps: ExchangeDeps = { records, telemetry, monotonic }
+  const { abandoned } = recorder
+  const exchangeDeps: ExchangeDeps = { records, telemetry, monotonic, abandoned }
   const deps = admitDepsOf(options)
   const unguarded = createUnguardedRequests(exchangeDeps)
   const tellUnknownAddress = once(() => telemetry.event('guard.address_unknown', {}))
@@ -167,7 +180,7 @@ export function createGuard(options: GuardDeps): Guard {
   }
 
   return markVersion({
-    isRecorded: records !== undefined || telemetry.measures.isOn,
+    isRecorded: isFollowed(exchangeDeps),
     measures: telemetry.measures,
     beginUnguarded: unguarded.begin,
     open,

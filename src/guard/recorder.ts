@@ -12,7 +12,8 @@ import {
 import { createRecordAddress, type LedgerAddresses } from '../ledger/write/record-address.ts'
 import { RefusalSummary } from '../ledger/write/refusal-summary.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
-import type { RecordDeps } from './exchange.ts'
+import { AbandonedExchanges } from './abandoned-exchanges.ts'
+import type { RecordDeps } from './exchange-deps.ts'
 import { type Scheme, withBearer } from './scheme.ts'
 
 /** Where decisions and changes are recorded, and how. */
@@ -45,7 +46,9 @@ export interface Recorder {
   readonly writer: EntryWriter
   /** For faults that no answer can report. */
   readonly telemetry: Telemetry
-  /** Writes the counts that are left. */
+  /** Exchanges whose records wait for their handlers. */
+  readonly abandoned: AbandonedExchanges
+  /** Writes the records and the counts that are left. */
   readonly close: () => Promise<void>
 }
 
@@ -64,12 +67,15 @@ export function createRecorder(options: RecorderOptions): Recorder {
   let closed: Promise<void> | undefined
   // Some demands take a bearer token whatever the schemes are: no key of either is recorded.
   const all = withBearer(schemes)
+  const abandoned = new AbandonedExchanges(scheduler)
   return {
     records: writer.isOn ? { writer, refusals, address, schemes: all, clock, monotonic } : undefined,
     changes: createChangeRecorder({ writer, clock, by: changedBy ?? null, latestChange }),
     writer,
     telemetry,
+    abandoned,
     close() {
+      abandoned.close()
       closed ??= refusals.close()
       return closed
     },

@@ -2,7 +2,7 @@ import type { MeasuredRequest } from '../telemetry/measures.ts'
 import { sampledId } from '../telemetry/trace-context.ts'
 import type { Span } from '../telemetry/tracing.ts'
 import { takeUnguardedProblem } from './attached-exchange.ts'
-import type { ExchangeDeps } from './exchange.ts'
+import type { ExchangeDeps } from './exchange-deps.ts'
 import { findRequestSpan } from './request-span.ts'
 
 /** What an adapter knows of the answer to a request that no guard has seen. */

@@ -13,11 +13,11 @@ import {
 import type { CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
-import { admittedExchange, type Guard } from '../guard/guard.ts'
+import { admittedExchange, type Guard, openUsage } from '../guard/guard.ts'
 import { sendLimits, unsendLimits } from '../guard/node/limit-status.ts'
 import { recordNamed } from '../guard/node/recorded-response.ts'
 import { endUsage, endWithAnswer, holdDuring } from '../limits/end-usage.ts'
-import { noUsage, type Usage } from '../limits/usage.ts'
+import { noUsage, type RequestUsage, type Usage } from '../limits/usage.ts'
 import { answerCaught, answerProblem, type FaultListener } from './answer-problem.ts'
 import { countPublic } from './count-public.ts'
 import { holdContinue, openExchange, outgoingOf, sentPathOf } from './hono-head.ts'
@@ -207,11 +207,11 @@ export function callerOf<Required extends boolean>(
 }
 
 /**
- * What a request has taken of its limits: to take what is known only now, such as the characters of
- * its body, and to settle an estimate to the real figure.
+ * What a request has taken of its limits: how they stand, to hold its place among those at once for
+ * work that goes on, and to hand it on to a job. What a handler uses it reserves by `ward.reserve`.
  *
  * @throws TypeError where no guard has admitted the request
  */
-export function usageOf(ward: { readonly guard: Guard }, c: Context): Usage {
-  return admittedExchange(ward.guard, c).openUsage()
+export function usageOf(ward: { readonly guard: Guard }, c: Context): RequestUsage {
+  return openUsage(ward.guard, c)
 }

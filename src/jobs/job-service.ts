@@ -1,7 +1,7 @@
 import type { Idempotency } from '../idempotency/answer-seal.ts'
 import type { ReservedAnswer } from '../idempotency/idempotency-store.ts'
 import type { RunOnce } from '../idempotency/run-once.ts'
-import type { Usage } from '../limits/usage.ts'
+import type { RequestUsage } from '../limits/usage.ts'
 import type { TraceContext } from '../telemetry/trace-context.ts'
 import type { JobStatus } from './job.ts'
 import type { JobStates } from './job-queue.ts'
@@ -57,7 +57,7 @@ export interface JobRequest {
    * In memory: after a restart a job counts towards no limit.
    * @default no limits
    */
-  readonly usage?: Usage
+  readonly usage?: RequestUsage
   /**
    * Runs once, before the job is accepted, and not for a repeated request: takes what is known only
    * now of the limits. Throws to refuse.

@@ -1,4 +1,4 @@
-import { noUsage, type Usage } from '../limits/usage.ts'
+import { noUsage, type RequestUsage } from '../limits/usage.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { JobRecord } from './job.ts'
 
@@ -7,7 +7,7 @@ import type { JobRecord } from './job.ts'
  * jobs count towards no limit.
  */
 export interface JobUsages {
-  readonly add: (id: string, usage: Usage) => void
+  readonly add: (id: string, usage: RequestUsage) => void
   /** The job was not accepted: its usage is the caller's again. */
   readonly drop: (id: string) => void
   /** What a job has used; empty where that is not known. */
@@ -28,10 +28,10 @@ export interface JobUsages {
 }
 
 export function createJobUsages(telemetry: Telemetry): JobUsages {
-  const usages = new Map<string, Usage>()
+  const usages = new Map<string, RequestUsage>()
   const ending = new Set<Promise<void>>()
 
-  function end(id: string, how: (usage: Usage) => void | Promise<void>): void {
+  function end(id: string, how: (usage: RequestUsage) => void | Promise<void>): void {
     const usage = usages.get(id)
     if (usage === undefined) return
     usages.delete(id)

@@ -7,7 +7,7 @@ import type { Scheduler } from '../core/scheduler.ts'
 import type { Clock } from '../core/time.ts'
 import { inFlight, type PlainAnswer, type RunOnce } from '../idempotency/run-once.ts'
 import { storedBytesError } from '../idempotency/stored-bytes.ts'
-import { noUsage, type Usage } from '../limits/usage.ts'
+import { noUsage, type RequestUsage } from '../limits/usage.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { NewJob } from './job.ts'
 import { writeOrigin } from './job-origin.ts'
@@ -61,7 +61,7 @@ export function createSubmitJob(options: SubmitJobOptions): JobService['submit']
  * away while its job was being accepted would else free a slot that the job holds.
  */
 async function holdUsage(
-  usage: Usage,
+  usage: RequestUsage,
   telemetry: Telemetry,
   submit: () => Promise<SubmittedJob>,
 ): Promise<SubmittedJob> {
@@ -76,7 +76,7 @@ async function holdUsage(
   }
 }
 
-async function attach(usage: Usage, telemetry: Telemetry): Promise<void> {
+async function attach(usage: RequestUsage, telemetry: Telemetry): Promise<void> {
   try {
     await usage.attach()
   } catch (fault) {

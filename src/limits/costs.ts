@@ -6,6 +6,13 @@ export function costOf(measure: string, costs: Costs): number {
   return Object.hasOwn(costs, measure) ? (costs[measure] ?? 0) : 0
 }
 
+/** The larger of both for each measure of the first. */
+export function largerCosts(costs: Costs, others: Costs): Costs {
+  return Object.fromEntries(
+    Object.entries(costs).map(([measure, cost]) => [measure, Math.max(cost, costOf(measure, others))]),
+  )
+}
+
 /** @throws TypeError for a cost that is not a whole number from 0 on */
 export function checkCosts(where: string, costs: Costs): void {
   for (const [measure, cost] of Object.entries(costs))
@@ -51,6 +58,14 @@ export class MeasuredCosts {
 
   settle(costs: Costs): void {
     this.#costs = { ...this.#costs, ...amountsOf(costs) }
+  }
+
+  /** Forgets these measures, which a reservation has from now on; what they came to. */
+  release(measures: readonly string[]): Costs {
+    const isReleased = ([name]: readonly [string, number]): boolean => measures.includes(name)
+    const costs = Object.entries(this.#costs)
+    this.#costs = Object.fromEntries(costs.filter((cost) => !isReleased(cost)))
+    return Object.fromEntries(costs.filter(isReleased))
   }
 
   /** Forgets all measures but these, and that it is a request. */

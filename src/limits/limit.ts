@@ -44,7 +44,9 @@ export const limitForms =
 const windowMsMin = 1_000
 const windowMsMax = 31 * 86_400_000
 /** Largest amount: it and its sum with another are counted exactly in 32 bits. */
-const amountMax = 2_000_000_000
+export const amountMax = 2_000_000_000
+/** A name of a measure. */
+export const measurePattern: RegExp = /^[a-z][a-z0-9_]{0,31}$/
 
 /** Windows that have a name of their own. `day` is any 24 hours, not the calendar's. */
 const windowNames: Readonly<Record<string, string>> = {

@@ -1,15 +1,13 @@
 import { after, type Maybe } from '../core/after.ts'
 import { Refusal } from '../core/refusal.ts'
-import { type Costs, checkCosts, costOf, MeasuredCosts } from './costs.ts'
+import { type Costs, checkCosts, costOf, largerCosts, MeasuredCosts } from './costs.ts'
 import { limitHeaders } from './limit-headers.ts'
-import { refuse, refuseForGood } from './limit-refusals.ts'
-import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from './limiter.ts'
-import { settledCosts, type TakenPart } from './taken-part.ts'
+import type { Limiter, LimitState, LimitUse, Taking } from './limiter.ts'
+import { laterStates, type ShadowListener, type TakenBefore, takeAll } from './take-all.ts'
+import { partsOf, putCosts, settledCosts, type TakenPart } from './taken-part.ts'
+import { TakenReservation, withReserved } from './taken-reservation.ts'
 import { UncountedUsage } from './uncounted-usage.ts'
 import type { Usage, UsageOutcome } from './usage.ts'
-
-/** Called for each limit in shadow that would have refused. */
-export type ShadowListener = (refusal: LimitRefusal) => void
 
 /** What came of asking for a request's limits. */
 export type LimitsTaken = Usage | Refusal
@@ -25,16 +23,22 @@ export type TakeLimits = (uses: readonly LimitUse[], before: Usage, costs?: Cost
 
 /** Takes limits over a limiter. */
 export function createTakeLimits(limiter: Limiter, onShadow: ShadowListener): TakeLimits {
+  const takeAs = (uses: readonly LimitUse[], before?: TakenUsage): Maybe<Taken> =>
+    after(takeAll(limiter, uses, onShadow, before), (taken) =>
+      taken instanceof Refusal ? taken : new TakenUsage(limiter, uses, taken, onShadow),
+    )
   return function takeLimits(uses, before, costs) {
     if (before instanceof TakenUsage) {
       const left = before.notTaken(uses)
-      const taking = left.length === 0 ? undefined : takeAll(limiter, left, onShadow, before)
+      const taking = left.length === 0 ? undefined : takeAs(left, before)
       return after(taking, (taken) => (taken instanceof Refusal ? taken : before.absorb(taken, costs)))
     }
     const measured = measuredBy(before, costs)
     if (uses.length === 0) return new UncountedUsage(measured)
-    const taking = takeAll(limiter, uses, onShadow)
-    return measured === undefined ? taking : after(taking, (taken) => withMeasured(taken, measured))
+    const taking = takeAs(uses)
+    if (measured === undefined) return taking
+    const reservations = before instanceof UncountedUsage ? before.reservations : []
+    return after(taking, (taken) => withMeasured(taken, measured, reservations))
   }
 }
 
@@ -45,48 +49,19 @@ function measuredBy(before: Usage, costs: Costs | undefined): MeasuredCosts | un
   return before.measured
 }
 
-function withMeasured(taken: Taken, measured: MeasuredCosts): LimitsTaken {
-  if (taken instanceof TakenUsage) taken.measured = measured
+function withMeasured(
+  taken: Taken,
+  measured: MeasuredCosts,
+  reservations: readonly TakenReservation[],
+): LimitsTaken {
+  if (taken instanceof TakenUsage) {
+    taken.measured = measured
+    taken.reservations = reservations
+  }
   return taken
 }
 
 type Taken = TakenUsage | Refusal
-
-/**
- * Takes all in one step: what was taken, or the refusal of the limit that passes last. What the
- * request took `before` is then given back.
- */
-function takeAll(
-  limiter: Limiter,
-  uses: readonly LimitUse[],
-  onShadow: ShadowListener,
-  before?: TakenUsage,
-): Maybe<Taken> {
-  for (const use of uses)
-    if (use.cost > use.limit.amount && !use.isShadow)
-      return before === undefined ? refuseForGood(use) : before.giveBack().then(() => refuseForGood(use))
-  const taking = limiter.take(uses)
-  return taking instanceof Promise
-    ? taking.then((later) => conclude(limiter, uses, later, onShadow, before))
-    : conclude(limiter, uses, taking, onShadow, before)
-}
-
-function conclude(
-  limiter: Limiter,
-  uses: readonly LimitUse[],
-  taking: Taking,
-  onShadow: ShadowListener,
-  before: TakenUsage | undefined,
-): Maybe<Taken> {
-  for (const shadow of taking.shadows) onShadow(shadow)
-  const { refusal } = taking
-  if (refusal === undefined) return new TakenUsage(limiter, uses, taking, onShadow)
-  if (before === undefined) return refuse(refusal, taking)
-  // The answer tells of all limits of the request, as it does where one guard takes them.
-  return before
-    .giveBack()
-    .then(() => refuse(refusal, { ...taking, states: laterStates(before.states, taking.states) }))
-}
 
 /** What a request took, at its beginning and later. */
 class TakenUsage implements Usage {
@@ -97,7 +72,10 @@ class TakenUsage implements Usage {
   #uses: readonly LimitUse[]
   /** When the latest status was. */
   #at: number
-  #parts: readonly TakenPart[]
+  #parts: readonly TakenPart[] = []
+  /** What was reserved, each settled by itself. */
+  reservations: readonly TakenReservation[] = []
+  #reserving: Promise<void> = Promise.resolve()
   /** Measures whose real figure is known. */
   readonly #settled: string[] = []
   #isGivenBack = false
@@ -117,13 +95,12 @@ class TakenUsage implements Usage {
     this.#uses = uses
     this.#at = taking.at
     this.#states = taking.states
-    const { shadows, at } = taking
-    const parts: TakenPart[] = []
-    for (const use of uses) {
-      if (shadows.length === 0 || !isAmong(shadows, use)) parts.push({ use, at })
-      if (use.limit.measure !== 'requests' && use.cost > 0) this.isOpen = true
-    }
-    this.#parts = parts
+    this.#add(partsOf(uses, taking), uses)
+  }
+
+  #add(parts: readonly TakenPart[], uses: readonly LimitUse[]): void {
+    this.#parts = [...this.#parts, ...parts]
+    for (const use of uses) if (use.limit.measure !== 'requests' && use.cost > 0) this.isOpen = true
   }
 
   /**
@@ -178,7 +155,7 @@ class TakenUsage implements Usage {
     }
     for (const [measure, cost] of Object.entries(this.measured.costs))
       used[measure] = Math.max(costOf(measure, used), cost)
-    return used
+    return withReserved(used, this.reservations)
   }
 
   counts(measure: string): boolean {
@@ -195,12 +172,67 @@ class TakenUsage implements Usage {
     const taken = more.length === 0 ? undefined : await takeAll(this.#limiter, more, this.#onShadow, this)
     if (taken instanceof Refusal) return taken
     if (taken !== undefined) {
-      this.#setStates(taken.states, taken.#at)
-      this.#parts = [...this.#parts, ...taken.#parts]
+      this.#setStates(taken.states, taken.at)
+      this.#add(partsOf(more, taken), [])
     }
     this.measured.take(costs)
     for (const measure of Object.keys(costs)) this.#settled.push(measure)
     return undefined
+  }
+
+  reserve(costs: Costs, isWanted: () => boolean): Promise<TakenReservation | Refusal | undefined> {
+    // One after the other: what is refused may give back what the next would build on.
+    const reserving = this.#reserving.then(() => this.#reserve(costs, isWanted))
+    this.#reserving = reserving.then(nothing, nothing)
+    return reserving
+  }
+
+  async #reserve(costs: Costs, isWanted: () => boolean): Promise<TakenReservation | Refusal | undefined> {
+    checkCosts('reserve', costs)
+    const isNamed = ({ limit }: LimitUse): boolean => Object.hasOwn(costs, limit.measure)
+    // Work has begun on what was reserved before, and was used.
+    const before: TakenBefore = this.reservations.length === 0 ? this : { states: this.#states }
+    const isAgain = this.#isGivenBack
+    const more = this.#uses.flatMap((use) => {
+      const cost = this.#costToReserve(use, costs)
+      return cost > 0 || (isAgain && !isNamed(use)) ? { ...use, cost } : []
+    })
+    const taken =
+      more.length === 0
+        ? { shadows: [], states: [], at: this.#at }
+        : await takeAll(this.#limiter, more, this.#onShadow, before)
+    if (taken instanceof Refusal) return taken
+    const parts = partsOf(more, taken)
+    if (!isWanted()) {
+      await putCosts(this.#limiter, parts, () => 0, nothing)
+      return undefined
+    }
+    this.#setStates(taken.states, taken.at)
+    if (isAgain) this.#add([], more)
+    this.#isGivenBack = false
+    const all = [...this.#parts, ...parts]
+    this.#parts = all.filter(({ use }) => !isNamed(use))
+    const reservation = new TakenReservation({
+      costs: largerCosts(costs, this.measured.release(Object.keys(costs))),
+      parts: all.filter(({ use }) => isNamed(use)),
+      limiter: this.#limiter,
+      onChange: () => this.#renew(),
+    })
+    this.reservations = [...this.reservations, reservation]
+    return reservation
+  }
+
+  /**
+   * What a reservation takes beyond what the request took of it; after a refusal, which gave all
+   * back, the whole, and with it what every request takes.
+   */
+  #costToReserve({ counter, limit, cost, isShadow }: LimitUse, costs: Costs): number {
+    const asked = costOf(limit.measure, costs)
+    if (this.#isGivenBack) return Math.max(cost, asked)
+    // What is more than the limit allows at all is so whatever was taken before.
+    if (asked > limit.amount && !isShadow) return asked
+    const taken = this.#parts.reduce((sum, { use }) => sum + (use.counter === counter ? use.cost : 0), 0)
+    return Math.max(0, asked - taken)
   }
 
   async settle(costs: Costs): Promise<void> {
@@ -215,7 +247,9 @@ class TakenUsage implements Usage {
   async giveBack(): Promise<void> {
     this.isOpen = false
     this.#isGivenBack = true
-    await this.#giveBack(() => true)
+    const { reservations } = this
+    this.reservations = []
+    await Promise.all([this.#giveBack(() => true), ...reservations.map((one) => one.giveBack())])
     await this.#renew()
   }
 
@@ -292,38 +326,15 @@ class TakenUsage implements Usage {
     this.#parts = this.#parts.filter(({ use }) => !which(use))
   }
 
-  /**
-   * Puts another cost in the place of each part's own, where it is another. Where the limiter
-   * fails, the parts that it has not changed are as they were, and it can be asked again.
-   */
-  async #put(costOf: (part: TakenPart) => number): Promise<void> {
-    const changed = this.#parts.map((part) => ({ part, cost: costOf(part) }))
-    const different = changed.filter(({ part, cost }) => part.use.cost !== cost)
-    for (const at of new Set(different.map(({ part }) => part.at))) {
-      const together = different.filter(({ part }) => part.at === at)
-      await this.#limiter.settle(
-        together.map(({ part }) => part.use),
-        at,
-        together.map(({ cost }) => cost),
-      )
-      const costs = new Map(together.map(({ part, cost }) => [part, cost]))
-      this.#parts = this.#parts.map((part) => {
-        const cost = costs.get(part)
-        return cost === undefined ? part : { ...part, use: { ...part.use, cost } }
-      })
-    }
+  #put(costOf: (part: TakenPart) => number): Promise<void> {
+    return putCosts(this.#limiter, this.#parts, costOf, (become) => {
+      this.#parts = this.#parts.map(become)
+    })
   }
 }
 
-/** The later status of each limit, in the order in which limits were first met. */
-function laterStates(earlier: readonly LimitState[], later: readonly LimitState[]): readonly LimitState[] {
-  return [...new Map([...earlier, ...later].map((state) => [state.use.counter, state])).values()]
-}
+function nothing(): void {}
 
 function costUnder(counter: string, uses: readonly LimitUse[]): number {
   return uses.find((use) => use.counter === counter)?.cost ?? 0
-}
-
-function isAmong(refusals: readonly LimitRefusal[], use: LimitUse): boolean {
-  return refusals.some((refusal) => refusal.use === use)
 }

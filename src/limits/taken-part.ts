@@ -1,5 +1,5 @@
 import type { Costs } from './costs.ts'
-import type { LimitUse } from './limiter.ts'
+import type { Limiter, LimitUse, Taking } from './limiter.ts'
 
 /**
  * One use that was counted, and when: a limit in shadow that would have refused was not counted. A
@@ -8,6 +8,46 @@ import type { LimitUse } from './limiter.ts'
 export interface TakenPart {
   readonly use: LimitUse
   readonly at: number
+}
+
+/** What was taken of these uses. */
+export function partsOf(
+  uses: readonly LimitUse[],
+  { shadows, at }: Pick<Taking, 'shadows' | 'at'>,
+): readonly TakenPart[] {
+  const parts: TakenPart[] = []
+  for (const use of uses)
+    if (shadows.length === 0 || !shadows.some((refusal) => refusal.use === use)) parts.push({ use, at })
+  return parts
+}
+
+/**
+ * Puts another cost in the place of each part's own, where it is another. Where the limiter fails,
+ * the parts that it has not changed are as they were, and it can be asked again.
+ *
+ * @param keep gets, after each call of the limiter, what has become of each part
+ */
+export async function putCosts(
+  limiter: Pick<Limiter, 'settle'>,
+  parts: readonly TakenPart[],
+  costOf: (part: TakenPart) => number,
+  keep: (become: (part: TakenPart) => TakenPart) => void,
+): Promise<void> {
+  const changed = parts.map((part) => ({ part, cost: costOf(part) }))
+  const different = changed.filter(({ part, cost }) => part.use.cost !== cost)
+  for (const at of new Set(different.map(({ part }) => part.at))) {
+    const together = different.filter(({ part }) => part.at === at)
+    await limiter.settle(
+      together.map(({ part }) => part.use),
+      at,
+      together.map(({ cost }) => cost),
+    )
+    const costs = new Map(together.map(({ part, cost }) => [part, cost]))
+    keep((part) => {
+      const cost = costs.get(part)
+      return cost === undefined ? part : { ...part, use: { ...part.use, cost } }
+    })
+  }
 }
 
 /**

@@ -1,4 +1,5 @@
-import { type Costs, checkCosts, MeasuredCosts } from './costs.ts'
+import { type Costs, checkCosts, largerCosts, MeasuredCosts } from './costs.ts'
+import { TakenReservation, withReserved } from './taken-reservation.ts'
 import type { Usage } from './usage.ts'
 
 /**
@@ -11,6 +12,8 @@ export class UncountedUsage implements Usage {
   readonly isOpen = false
   readonly isDetached = false
   readonly measured: MeasuredCosts
+  /** What was reserved, each settled by itself. */
+  reservations: readonly TakenReservation[] = []
   #isGivenBack = false
 
   constructor(measured: MeasuredCosts = new MeasuredCosts()) {
@@ -18,7 +21,7 @@ export class UncountedUsage implements Usage {
   }
 
   get used(): Costs {
-    return this.#isGivenBack ? { requests: 0 } : this.measured.costs
+    return this.#isGivenBack ? { requests: 0 } : withReserved(this.measured.costs, this.reservations)
   }
 
   counts(): boolean {
@@ -28,6 +31,14 @@ export class UncountedUsage implements Usage {
   take(costs: Costs): undefined {
     checkCosts('take', costs)
     this.measured.take(costs)
+  }
+
+  async reserve(costs: Costs): Promise<TakenReservation> {
+    checkCosts('reserve', costs)
+    const before = this.measured.release(Object.keys(costs))
+    const reservation = new TakenReservation({ costs: largerCosts(costs, before) })
+    this.reservations = [...this.reservations, reservation]
+    return reservation
   }
 
   settle(costs: Costs): void {

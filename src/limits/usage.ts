@@ -1,12 +1,16 @@
 import type { Refusal } from '../core/refusal.ts'
 import type { Costs } from './costs.ts'
 import type { LimitState } from './limiter.ts'
+import { TakenReservation } from './taken-reservation.ts'
 
 /** How a request ended: with its whole answer, or without. */
 export type UsageOutcome = 'answered' | 'aborted'
 
-/** What an admitted request has taken of its limits, until it has ended. */
-export interface Usage {
+/**
+ * What an admitted request has taken of its limits, until it has ended: how they stand, and who
+ * ends it. What a handler uses it reserves by `ward.reserve`.
+ */
+export interface RequestUsage {
   /** How each limit of the request stood when something was last taken, settled or given back. */
   readonly states: readonly LimitState[]
   /**
@@ -23,19 +27,6 @@ export interface Usage {
   readonly used: Costs
   /** Whether `end` has something to do: only then is it worth listening for the request's end. */
   readonly isOpen: boolean
-  /**
-   * Takes measures that are known only now, such as the characters of the body: all of them or,
-   * where one does not fit, none. What the request took before is then given back, for it is
-   * refused.
-   *
-   * @throws TypeError for a cost that is not a whole number from 0 on
-   */
-  readonly take: (costs: Costs) => Refusal | undefined | Promise<Refusal | undefined>
-  /**
-   * Puts what was really used in the place of what was taken, nothing or an estimate, for the
-   * measures that are named. It counts even beyond the limit.
-   */
-  readonly settle: (costs: Costs) => void | Promise<void>
   /** Called when `states` and `headers` have changed; an adapter then sends the headers again. */
   readonly onStates: (listener: () => void) => void
   /** Gives back all that the request took, because it is refused after all. */
@@ -65,6 +56,34 @@ export interface Usage {
   readonly isDetached: boolean
 }
 
+/** The same for the guard, and for what it admits outside of an adapter: it takes and settles. */
+export interface Usage extends RequestUsage {
+  /**
+   * Takes measures that are known only now, such as the characters of the body: all of them or,
+   * where one does not fit, none. What the request took before is then given back, for it is
+   * refused.
+   *
+   * @throws TypeError for a cost that is not a whole number from 0 on
+   */
+  readonly take: (costs: Costs) => Refusal | undefined | Promise<Refusal | undefined>
+  /**
+   * Takes the most that work on the request may use: all of it or, where a limit has no room, none.
+   * What the request took of these measures before, as its demand's cost, is part of its first
+   * reservation. A refused first reservation gives back all that the request took, and a smaller one
+   * that is tried after it takes that again; a later one gives nothing back, as work has begun.
+   *
+   * @param isWanted asked when all of it is taken; where it says no, that is given back
+   * @returns undefined where it is not wanted any more
+   * @throws TypeError for a cost that is not a whole number from 0 on
+   */
+  readonly reserve: (costs: Costs, isWanted: () => boolean) => Promise<TakenReservation | Refusal | undefined>
+  /**
+   * Puts what was really used in the place of what was taken, nothing or an estimate, for the
+   * measures that are named. It counts even beyond the limit.
+   */
+  readonly settle: (costs: Costs) => void | Promise<void>
+}
+
 /** Of a request that no limit applies to. */
 export const noUsage: Usage = Object.freeze({
   states: [],
@@ -73,6 +92,7 @@ export const noUsage: Usage = Object.freeze({
   isOpen: false,
   counts: () => false,
   take: () => undefined,
+  reserve: async (costs: Costs) => new TakenReservation({ costs }),
   settle: () => {},
   onStates: () => {},
   giveBack: () => {},

@@ -9,6 +9,7 @@ import { createKeyCache, type KeyCache } from '../guard/key-cache.ts'
 import { createKeyCacheSync, type KeyCacheSync } from '../guard/key-cache-sync.ts'
 import { createLimitStatus, type LimitStatus } from '../guard/limit-status.ts'
 import { createRecorder } from '../guard/recorder.ts'
+import { createReserve, type Reserve } from '../guard/reserve.ts'
 import type { Scheme } from '../guard/scheme.ts'
 import { createSessions } from '../guard/session.ts'
 import type { Verdict } from '../guard/verdict.ts'
@@ -50,6 +51,32 @@ export interface Ward<Required extends boolean = boolean> {
    * `new NodeHead(…)`, `new WebHead(…)`. Rejects with a `Fault`, such as `store_unavailable`.
    */
   readonly admit: (request: RequestHead, demand?: Demand) => Promise<Verdict<CallerOf<Required>>>
+  /**
+   * Reserves the most that work on an admitted request may use, such as a model's tokens, before it
+   * begins: all of it or, where a limit of the caller has no room, none. `settle` of what it
+   * resolves with then counts what was really used. A record of the request says it, whether a
+   * limit counts it or not. What the demand's `cost` has taken of the same measures is part of the
+   * first reservation of a request; a request may reserve again.
+   *
+   * @param request what its handler is given: the request of Fastify and of web-standard handlers,
+   *   the context of Hono, the response of Express
+   * @param costs whole numbers from 0 on by the measures that limits name, other than `requests` and
+   *   `concurrent`
+   * @throws Refusal 429 `rate_limited` or `quota_exhausted`, with the limits' headers and the first
+   *   moment at which it would pass, or 422 `input_invalid` where it is more than a limit allows at
+   *   all: the request has then used nothing, unless it had reserved before; Fault
+   *   `limiter_unavailable`; an `AbortError` where the client has gone; TypeError for wrong costs, and
+   *   where no guard of this ward has admitted the request
+   * @example
+   * const reservation = await ward.reserve(request, { tokens: 1_200 })
+   * let tokens = 0
+   * try {
+   *   for await (const piece of model.stream(prompt)) tokens += piece.tokens
+   * } finally {
+   *   await reservation.settle({ tokens })
+   * }
+   */
+  readonly reserve: Reserve
   readonly owners: OwnerService
   /** The status of a key's limits, and how to reset them. */
   readonly limits: LimitStatus
@@ -175,11 +202,9 @@ export async function createWard<Required extends boolean>(
     schemes: options.schemes,
     format,
     store,
-    peppers,
+    ...deps,
     cache,
     sessions: createSessions(peppers.derive('sessions v1')),
-    clock,
-    monotonic,
     ...sync,
     upgradeSecret: createSecretUpgrade({ ...deps, store }),
     limits,
@@ -198,6 +223,7 @@ export async function createWard<Required extends boolean>(
     guard: guard as Guard<Required>,
     admit: async (head, demand) =>
       (guard as Guard<Required>).admit(guard.find(head) ?? guard.open(head, head, undefined), demand),
+    reserve: createReserve(guard, scheduler),
     keys: createKeyService({ store: announced, peppers, format, clock, changes }),
     owners: createOwnerService({ store: announced, clock, changes }),
     limits: createLimitStatus({ store, limiter, defaults: limits, changes }),

@@ -7,8 +7,8 @@ import type { Caller, CallerOf } from '../guard/caller.ts'
 import { checkDemand } from '../guard/check-demand.ts'
 import type { Demand } from '../guard/demand.ts'
 import type { Exchange } from '../guard/exchange.ts'
-import { admittedExchange, type Guard } from '../guard/guard.ts'
-import type { Usage } from '../limits/usage.ts'
+import { admittedExchange, type Guard, openUsage } from '../guard/guard.ts'
+import type { RequestUsage } from '../limits/usage.ts'
 import { countPublic } from './count-public.ts'
 import { answerThrown, recordRequest, withUsage } from './record-request.ts'
 import { type GuardSource, guardSource, type WardSource, wardSourceRule } from './ward-source.ts'
@@ -180,11 +180,11 @@ export function callerOf<Required extends boolean>(
 }
 
 /**
- * What a request has taken of its limits: to take what is known only now, such as the characters of
- * its body, and to settle an estimate to the real figure.
+ * What a request has taken of its limits: how they stand, to hold its place among those at once for
+ * work that goes on, and to hand it on to a job. What a handler uses it reserves by `ward.reserve`.
  *
  * @throws TypeError where no guard has admitted the request
  */
-export function usageOf(ward: { readonly guard: Guard }, request: Request): Usage {
-  return admittedExchange(ward.guard, request).openUsage()
+export function usageOf(ward: { readonly guard: Guard }, request: Request): RequestUsage {
+  return openUsage(ward.guard, request)
 }

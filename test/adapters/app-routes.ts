@@ -2,6 +2,8 @@ import { Fault } from '../../src/core/fault.ts'
 import { Refusal } from '../../src/core/refusal.ts'
 import type { Caller } from '../../src/guard/caller.ts'
 import type { Demand } from '../../src/guard/demand.ts'
+import type { UsageReservation } from '../../src/guard/reserve.ts'
+import type { Costs } from '../../src/limits/costs.ts'
 import type { Usage } from '../../src/limits/usage.ts'
 import { OtherFault, OtherRefusal } from './other-copy.ts'
 
@@ -16,9 +18,13 @@ export interface AppRoute {
   readonly isInSubApp?: boolean
   /**
    * Answers JSON, at once or later. `readCaller` and `readUsage` are the adapter's own functions,
-   * which throw where no caller was admitted.
+   * which throw where no caller was admitted; `reserve` is the ward's, for this request.
    */
-  readonly handle: (readCaller: () => Caller | null, readUsage: () => Usage) => unknown
+  readonly handle: (
+    readCaller: () => Caller | null,
+    readUsage: () => Usage,
+    reserve: (costs: Costs) => Promise<UsageReservation>,
+  ) => unknown
 }
 
 /** What middleware ahead of the guard has set. */

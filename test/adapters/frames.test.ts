@@ -28,9 +28,13 @@ const fails: AppRoute['handle'] = () => {
 const routes: readonly AppRoute[] = [
   { path: '/fails', handle: fails },
   { path: '/limited', guard: { scope: 'predict', limits: ['9/h'] }, handle: fails },
-  { path: '/checked', guard: { check: () => void fails(neverRead, neverRead) }, handle: () => 'in' },
+  {
+    path: '/checked',
+    guard: { check: () => void fails(neverRead, neverRead, neverRead) },
+    handle: () => 'in',
+  },
   { path: '/open', guard: 'public', handle: fails },
-  { path: '/later', handle: () => Promise.resolve().then(() => fails(neverRead, neverRead)) },
+  { path: '/later', handle: () => Promise.resolve().then(() => fails(neverRead, neverRead, neverRead)) },
 ]
 
 function neverRead(): never {

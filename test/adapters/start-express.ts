@@ -3,6 +3,7 @@ import { inspect } from 'node:util'
 import express, { type Express, type RequestHandler, type Response, type Router } from 'express'
 import express4 from 'express-4'
 import { callerOf, guard, guardApp, problems, usageOf } from '../../src/express/index.ts'
+import type { Usage } from '../../src/limits/usage.ts'
 import type { AdapterApp, AdapterTarget } from './adapter-target.ts'
 import { type AppRoute, early, healthRoute, predictRoute } from './app-routes.ts'
 import { listen } from './listen.ts'
@@ -62,7 +63,8 @@ function add(app: Express | Router, { ward, onFault }: Guarding, route: AppRoute
   declare(...(guards as never[]), (_request, response, next) => {
     const answer = handle(
       () => callerOf(ward, response),
-      () => usageOf(ward, response),
+      () => usageOf(ward, response) as Usage,
+      (costs) => ward.reserve(response, costs),
     )
     Promise.resolve(answer).then((settled) => response.json(settled), next)
   })

@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { type FastifyInstance, fastify } from 'fastify'
 import { callerOf, modelward, usageOf } from '../../src/fastify/index.ts'
+import type { Usage } from '../../src/limits/usage.ts'
 import { createApp } from '../../src/server/create-app.ts'
 import { exchange, formatRequest } from '../parity/raw-http.ts'
 import { openAppParts } from '../support/app-parts.ts'
@@ -58,7 +59,8 @@ function addRoutes(app: FastifyInstance, ward: AdapterApp['ward'], routes: reado
       handler: async (request, reply) => {
         const answer = await handle(
           () => callerOf(ward, request),
-          () => usageOf(ward, request),
+          () => usageOf(ward, request) as Usage,
+          (costs) => ward.reserve(request, costs),
         )
         return reply.send(typeof answer === 'string' ? JSON.stringify(answer) : answer)
       },

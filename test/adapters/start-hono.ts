@@ -3,6 +3,7 @@ import { inspect } from 'node:util'
 import { createAdaptorServer } from '@hono/node-server'
 import { type Handler, Hono } from 'hono'
 import { callerOf, guard, guardApp, usageOf } from '../../src/hono/index.ts'
+import type { Usage } from '../../src/limits/usage.ts'
 import type { AdapterApp, AdapterTarget } from './adapter-target.ts'
 import { type AppRoute, early, healthRoute, predictRoute } from './app-routes.ts'
 import { listen } from './listen.ts'
@@ -72,7 +73,8 @@ function add(app: Hono, { ward, onFault }: Guarding, route: AppRoute, path: stri
   const handler: Handler = async (c) => {
     const answer = await handle(
       () => callerOf(ward, c),
-      () => usageOf(ward, c),
+      () => usageOf(ward, c) as Usage,
+      (costs) => ward.reserve(c, costs),
     )
     return c.json(answer as string)
   }

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import type { Usage } from '../../src/limits/usage.ts'
 import { callerOf, guard, guardApp, usageOf } from '../../src/web/index.ts'
 import type { AdapterApp, AdapterTarget } from './adapter-target.ts'
 import { type AppRoute, healthRoute, predictRoute } from './app-routes.ts'
@@ -43,7 +44,8 @@ function handlerOf(
   const handler: Handler = async (request) => {
     const answer = await handle(
       () => callerOf(ward, request),
-      () => usageOf(ward, request),
+      () => usageOf(ward, request) as Usage,
+      (costs) => ward.reserve(request, costs),
     )
     return Response.json(answer)
   }

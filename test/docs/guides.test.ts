@@ -11,6 +11,7 @@ import { isAsSaid, type PageRequest, readRequests } from './page-requests.ts'
 
 const guides = [
   ...['fastify', 'hono', 'express', 'web', 'testing', 'openapi', 'limits', 'ledger'],
+  'token-budgets',
   ...['jobs', 'webhooks', 'models', 'transformers', 'gateway'],
 ]
 const modules = new Map<string, GuideModules>()

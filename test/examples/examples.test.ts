@@ -88,6 +88,24 @@ describe.each(alike)('examples/%s', (name) => {
       expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
       expect((await get('/me', { 'X-API-Key': key })).status).toBe(200)
 
+      const chatter = await createKey(folder, ['--limit', '100 tokens/min'])
+      const chat = poster(app, '/chat')
+      expect(await chat({ 'X-API-Key': chatter }, { text: 'it is a fine day' })).toMatchObject({
+        status: 200,
+        body: 'it is a fine day',
+      })
+      const beyond = await chat({ 'X-API-Key': chatter }, { text: 'a'.repeat(51) })
+      expect(beyond).toMatchObject({ status: 429, body: { code: 'rate_limited' } })
+      expect(Number(beyond.headers.get('retry-after'))).toBeGreaterThan(0)
+      const chats = await runModelward<{ readonly records: readonly object[] }>(folder, [
+        ...['ledger', 'query', '--event', 'request.finished'],
+      ])
+      expect(chats.records).toMatchObject([
+        { route: name === 'web' ? null : '/chat', measures: { requests: 1, tokens: 10 } },
+        { measures: { tokens: 10 } },
+      ])
+      expect(await chat({}, { text: 'hello' })).toMatchObject(missing)
+
       for (const body of [{}, { text: 1 }, 'null', '[]', '1'])
         expect(await predict({ 'X-API-Key': key }, body)).toMatchObject({
           status: expect.toBeOneOf([400, 422]),

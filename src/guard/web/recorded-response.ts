@@ -16,7 +16,8 @@ export function problemResponse(thrown: Refusal | Fault, requestId: string): Res
 /**
  * Records a response that is about to be returned: once for a whole one; for one in pieces before
  * it begins and, by a stream whose end waits, before it ends. Only the headers of a response say
- * whether its body comes in pieces: see `isInPieces`.
+ * whether its body comes in pieces: see `isInPieces`; so does a handler that has still to settle
+ * what it reserved, which its stream does.
  *
  * @returns the response to return, which may be another one
  * @throws Fault `ledger_unavailable`, by rejecting: nothing of the response may leave
@@ -30,7 +31,8 @@ export async function recordResponse(
   const response = withRequestId(returned, exchange.id)
   const { status, headers } = response
   const answer = { status, route, requestId: headers.get('x-request-id') ?? exchange.id }
-  const body = exchange.isAdmitted && method !== 'HEAD' && isInPieces(headers) ? response.body : null
+  const hasPieces = isInPieces(headers) || (exchange.problem === undefined && exchange.reservations?.isOpen)
+  const body = exchange.isAdmitted && method !== 'HEAD' && hasPieces ? response.body : null
   const waiting = body === null ? exchange.answer(answer) : exchange.start(answer)
   if (waiting !== undefined) await waiting
   return body === null ? response : new Response(body.pipeThrough(holdEnd(exchange)), response)

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Maybe } from '../../core/after.ts'
 import { concatJson, textOfJson, type WrittenJson } from '../../core/written-json.ts'
-import { usageOf } from '../../fastify/guard.ts'
+import { openUsage } from '../../guard/guard.ts'
 import type { ServedModel } from '../../models/model.ts'
 import { sendStored } from '../api/idempotency-key.ts'
 import { jsonMediaType } from '../http/json-body.ts'
@@ -54,7 +54,7 @@ async function predictBatch(
   const headers = { 'content-type': jsonMediaType }
   const { owner } = request.caller
   const predict = async (ask: () => Maybe<WrittenJson>): Promise<WrittenJson> => {
-    await takeCharacters(usageOf(ward, request), inputs)
+    await takeCharacters(openUsage(ward.guard, request), inputs)
     return concatJson(['{"results":[', await ask(), ']}'])
   }
   if (idempotency === undefined)

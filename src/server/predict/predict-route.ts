@@ -2,8 +2,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Maybe } from '../../core/after.ts'
 import { defaultScope, modelScope } from '../../core/scope.ts'
 import { textOfJson, type WrittenJson } from '../../core/written-json.ts'
-import { usageOf } from '../../fastify/guard.ts'
 import type { Demand } from '../../guard/demand.ts'
+import { openUsage } from '../../guard/guard.ts'
 import type { ServedModel } from '../../models/model.ts'
 import { sendStored } from '../api/idempotency-key.ts'
 import { jsonMediaType } from '../http/json-body.ts'
@@ -39,7 +39,7 @@ export function addPredictRoute(
       return submitPrediction(deps, { model, kind: 'single', inputs: [input], webhook }, request, reply)
     if (webhook !== undefined) throw webhookWithoutJob()
     if (idempotencyKey !== undefined) return predictOnce(deps, model, input, request, reply)
-    const taking = takeCharacters(usageOf(ward, request), [input])
+    const taking = takeCharacters(openUsage(ward.guard, request), [input])
     return taking === undefined
       ? predict(model, input, request, reply)
       : taking.then(() => predict(model, input, request, reply))
@@ -71,7 +71,7 @@ async function predictOnce(
   const answer = await jobs.runOnce(
     idempotency,
     async () => {
-      await takeCharacters(usageOf(ward, request), [input])
+      await takeCharacters(openUsage(ward.guard, request), [input])
       const { owner } = request.caller
       const body = textOfJson(
         await traceModel(model, request.raw, () => model.predictJson([input], { owner })),

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Refusal } from '../../core/refusal.ts'
-import { usageOf } from '../../fastify/guard.ts'
+import { openUsage } from '../../guard/guard.ts'
 import { findRequestSpan } from '../../guard/request-span.ts'
 import type { Idempotency } from '../../idempotency/answer-seal.ts'
 import type { PlainAnswer } from '../../idempotency/run-once.ts'
@@ -39,7 +39,7 @@ export async function submitPrediction(
   const idempotency = await readLargePredictionKey(request, { model, kind, inputs, webhook })
   // The guard has already returned what this request took of its limits.
   if (reply.raw.closed) throw clientGone()
-  const usage = usageOf(ward, request)
+  const usage = openUsage(ward.guard, request)
   const submitted = jobs.submit({
     owner,
     keyId,
@@ -53,7 +53,7 @@ export async function submitPrediction(
     // Not for a retry: its job has been accepted.
     prepare: async () => {
       if (webhook !== undefined) await webhooks.checkSecret(owner)
-      await takeCharacters(usageOf(ward, request), inputs)
+      await takeCharacters(openUsage(ward.guard, request), inputs)
     },
     idempotency,
   })
