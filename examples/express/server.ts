@@ -25,7 +25,7 @@ function textOf(body: unknown): string {
 app.post('/predict', guard(ward, { scope: 'predict' }), json, (request, response) => {
   response.json({ owner: response.locals.caller.owner, length: textOf(request.body).length })
 })
-// A stream: the most that it may use of the key's budget is taken before it, and put right after it.
+// A stream: the most that it may use of the budget is taken before it, and put right after.
 app.post('/chat', guard(ward, { scope: 'predict' }), json, async (request, response) => {
   const text = textOf(request.body)
   const reservation = await ward.reserve(response, { tokens: mostTokens(text) })

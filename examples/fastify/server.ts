@@ -25,7 +25,7 @@ app.post<Texts>('/predict', { config }, async ({ body, caller }) => ({
   owner: caller.owner,
   length: textOf(body).length,
 }))
-// A stream: the most that it may use of the key's budget is taken before it, and put right after it.
+// A stream: the most that it may use of the budget is taken before it, and put right after.
 app.post<Texts>('/chat', { config }, async (request, reply) => {
   const text = textOf(request.body)
   const reservation = await ward.reserve(request, { tokens: mostTokens(text) })

@@ -27,7 +27,7 @@ app.get('/me', (c) => c.json({ key: c.var.caller.keyId, scopes: c.var.caller.sco
 app.post('/predict', guard(ward, { scope: 'predict' }), bodyLimit({ maxSize: 65_536 }), textOf, (c) =>
   c.json({ owner: c.var.caller.owner, length: c.req.valid('json').length }),
 )
-// A stream: the most that it may use of the key's budget is taken before it, and put right after it.
+// A stream: the most that it may use of the budget is taken before it, and put right after.
 app.post('/chat', guard(ward, { scope: 'predict' }), bodyLimit({ maxSize: 65_536 }), textOf, async (c) => {
   const text = c.req.valid('json')
   const reservation = await ward.reserve(c, { tokens: mostTokens(text) })

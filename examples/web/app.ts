@@ -22,7 +22,7 @@ export function createApp(ward: Ward<true>): (request: Request) => Promise<Respo
         return Response.json({ owner, length: text.length })
       }),
     ],
-    // A stream: the most that it may use of the key's budget is taken before it, and put right after it.
+    // A stream: the most that it may use of the budget is taken before it, and put right after.
     [
       'POST /chat',
       guard(ward, { scope: 'predict' }, async (request) => {

@@ -199,8 +199,8 @@ export class Exchange {
   }
 
   /**
-   * The client has gone, or the answer broke off: there is no client left to wait for the record. It
-   * is written once what the handler has reserved is settled, so that it says what was used.
+   * The client has gone, or the answer broke off: there is no client left to wait for the record.
+   * It is written once what the handler has reserved is settled, so that it says what was used.
    */
   abort(known: Answer = nothingKnown): void {
     const { records, telemetry } = this.deps

@@ -25,8 +25,8 @@ export interface UsageReservation<Measure extends string = string> {
    * when it is back, and the record says what was reserved.
    *
    * @throws TypeError for a measure that is missing or was not reserved, and for what is no whole
-   *   number from 0 to 2,000,000,000: it may then be settled again; where it is settled already, and
-   *   where the answer had ended
+   *   number from 0 to 2,000,000,000: it may then be settled again; where it is settled already,
+   *   and where the answer had ended
    */
   readonly settle: (used: Readonly<Record<Measure, number>>) => Promise<void>
 }

@@ -69,8 +69,8 @@ export interface Usage extends RequestUsage {
   /**
    * Takes the most that work on the request may use: all of it or, where a limit has no room, none.
    * What the request took of these measures before, as its demand's cost, is part of its first
-   * reservation. A refused first reservation gives back all that the request took, and a smaller one
-   * that is tried after it takes that again; a later one gives nothing back, as work has begun.
+   * reservation. A refused first reservation gives back all that the request took, and a smaller
+   * one that is tried after it takes that again; a later one gives nothing back: work has begun.
    *
    * @param isWanted asked when all of it is taken; where it says no, that is given back
    * @returns undefined where it is not wanted any more

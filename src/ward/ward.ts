@@ -60,13 +60,13 @@ export interface Ward<Required extends boolean = boolean> {
    *
    * @param request what its handler is given: the request of Fastify and of web-standard handlers,
    *   the context of Hono, the response of Express
-   * @param costs whole numbers from 0 on by the measures that limits name, other than `requests` and
-   *   `concurrent`
+   * @param costs whole numbers from 0 on by the measures that limits name, other than `requests`
+   *   and `concurrent`
    * @throws Refusal 429 `rate_limited` or `quota_exhausted`, with the limits' headers and the first
    *   moment at which it would pass, or 422 `input_invalid` where it is more than a limit allows at
    *   all: the request has then used nothing, unless it had reserved before; Fault
-   *   `limiter_unavailable`; an `AbortError` where the client has gone; TypeError for wrong costs, and
-   *   where no guard of this ward has admitted the request
+   *   `limiter_unavailable`; an `AbortError` where the client has gone; TypeError for wrong costs,
+   *   and where no guard of this ward has admitted the request
    * @example
    * const reservation = await ward.reserve(request, { tokens: 1_200 })
    * let tokens = 0
