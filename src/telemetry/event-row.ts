@@ -20,7 +20,7 @@ export interface EventRow<Name extends EventName = EventName> {
    */
   readonly isBrief?: true
   /**
-   * The outage that explains it, where a deployment has it and it is the reason: then it is not said
+   * The outage that explains it, where a deployment has it and it is the reason: it is not said
    * while that is out, however many subjects and requests notice.
    */
   readonly explainedBy?: OutageName

@@ -135,7 +135,7 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     level: 'info',
     sentence: 'a signed checkpoint says how far a stream of the ledger has come',
     remedy:
-      'Nothing to do. Not said where `serve` prints the checkpoint itself on standard output: store that elsewhere, and a rewritten ledger is found out.',
+      'Nothing to do. Said each minute in which something was recorded, after 10,000 records and at the end, not of the opening alone; and not where `serve` prints the checkpoint itself on standard output: store that elsewhere, and a rewritten ledger is found out.',
     fields: { stream: 'which stream', seq: 'the number of its last record' },
   },
   'ledger.checkpoint_failed': {
