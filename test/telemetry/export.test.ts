@@ -34,6 +34,16 @@ function ask(address: string, key: string, { path = '/predict', method = 'POST',
   })
 }
 
+interface Line {
+  readonly event: string
+  readonly since?: string
+}
+
+function eventsIn(log: string): readonly Line[] {
+  const lines = log.split('\n').filter((line) => line.startsWith('{"level"'))
+  return lines.map((line) => JSON.parse(line) as Line).filter(({ event }) => event !== undefined)
+}
+
 async function endOf({ child }: ServeProcess): Promise<number | null> {
   const closed = once(child, 'close') as Promise<[number | null]>
   child.kill('SIGTERM')
@@ -112,6 +122,37 @@ describe('the server’s exporter', () => {
     const statuses = await Promise.all(Array.from({ length: 50 }, () => ask(server.address, key)))
     expect([...new Set(statuses)]).toEqual([200])
     expect(await endOf(server)).toBe(0)
+  })
+
+  test('says once that the collector is away, and once that it is back, however many requests there were', async () => {
+    let isAway = false
+    await using collector = await openOtlpReceiver((asked, response) => {
+      if (isAway) asked.socket.destroy()
+      else response.setHeader('content-type', 'application/json').end('{}')
+    })
+    using folder = temporaryFolder()
+    const impatient = { OTEL_EXPORTER_OTLP_TIMEOUT: '3000' }
+    const many = ['--limit-default', '100000/s']
+    await using server = await startServe(folder.path, many, exportTo(collector, impatient))
+    const key = demoKey(folder.path)
+    const told = () => eventsIn(server.log()).filter(({ event }) => event.startsWith('traces.'))
+    const names = () => told().map(({ event }) => event)
+    const askAtOnce = async () => Promise.all(Array.from({ length: 20 }, () => ask(server.address, key)))
+    await askAtOnce()
+    await collector.until((spans) => spans.length > 0)
+    expect(names()).toEqual([])
+    isAway = true
+    const statuses: (number | undefined)[] = []
+    const failed = collector.bodies.length + 3
+    while (!names().includes('traces.not_exported') || collector.bodies.length < failed)
+      statuses.push(...(await askAtOnce()))
+    isAway = false
+    while (!names().includes('traces.exported')) statuses.push(...(await askAtOnce()))
+    expect([...new Set(statuses)]).toEqual([200])
+    expect(names()).toEqual(['traces.not_exported', 'traces.exported'])
+    const [began, ended] = told()
+    expect(began).toMatchObject({ level: 'warn', attempts: 1 })
+    expect(ended).toMatchObject({ level: 'info', since: began?.since })
   })
 
   test('harms no answer where nothing listens', async () => {
