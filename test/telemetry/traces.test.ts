@@ -40,7 +40,7 @@ async function start(options: Partial<ServerOptions> = {}): Promise<string> {
     ...serverDefaults,
     data,
     servedModels: [constantModel],
-    limitDefault: ['60/min'] as never,
+    limitDefault: ['60/min'],
     tracing: createOtelTracing(),
     firstKeys: 'report',
     onFirstKeys: (report) => {
@@ -123,7 +123,7 @@ describe('what a request’s span says', () => {
 
   test('of a fault that it is an error, and its code, and never why', async () => {
     const failing = { ...constantModel, predict: () => Promise.reject(new Error('secret text')) }
-    const address = await start({ servedModels: [failing as never] })
+    const address = await start({ servedModels: [failing] })
     expect((await ask(address, '/predict', {}, hello)).status).toBe(502)
     const spans = await collected.ofTrace(traceId, 'POST /predict', 'modelward.model')
     const found = Object.fromEntries(spans.map((span) => [span.name, span]))
@@ -210,7 +210,7 @@ describe('a job', () => {
 
 test('requests sent without waiting end their spans with their connection, their turn come or not', async () => {
   const { model, call } = createHeldModel()
-  const address = await start({ servedModels: [model as never] })
+  const address = await start({ servedModels: [model] })
   const headers = [
     ['Content-Type', 'application/json'],
     ['X-API-Key', keys.demo],
@@ -232,7 +232,7 @@ test('requests sent without waiting end their spans with their connection, their
 describe('log lines', () => {
   test('name the trace of their request, answered or failed', async () => {
     const failing = { ...constantModel, predict: () => Promise.reject(new Error('x')) }
-    const address = await start({ servedModels: [failing as never] })
+    const address = await start({ servedModels: [failing] })
     for (const headers of [{}, { forwarded: 'for=unknown' }]) await ask(address, '/predict', headers, hello)
     await collected.named('POST /predict', 1)
     const ids = collected.spans

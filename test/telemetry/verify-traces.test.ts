@@ -17,7 +17,7 @@ test('the verdict on a key, its limits and its record stand under the request th
     ...serverDefaults,
     data: `${folder.path}/data`,
     servedModels: [constantModel],
-    limitDefault: ['60/min'] as never,
+    limitDefault: ['60/min'],
     tracing: createOtelTracing(),
     logStream: { write: () => {} },
     firstKeys: 'report',
