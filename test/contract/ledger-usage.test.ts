@@ -229,6 +229,18 @@ test.each(['route', 'model'] as const)(
   },
 )
 
+test('routes that programs name as they ask about keys leave room for the routes that there are', () => {
+  const threads = openThreads()
+  const admitted = (route: string): LedgerEntry => requestOf({ route, measures: { requests: 1 } })
+  threads.write(Array.from({ length: 700 }, (_, index) => admitted(`verify GET /user/${index}`)))
+  threads.maintain()
+  threads.write([admitted('/predict')])
+  threads.maintain()
+  const rows = threads.usage({ by: ['route'] })
+  expect(rows.find(({ route }) => route === '/predict')?.requests).toBe(1)
+  expect(rows.find(({ route }) => route === 'other')?.requests).toBe(450)
+})
+
 test('a key has at most 1,000 rows and one more in an hour, and none of its usage is lost', () => {
   const threads = openThreads()
   const admitted = (index: number): LedgerEntry =>

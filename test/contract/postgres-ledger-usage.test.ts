@@ -182,6 +182,21 @@ describe('usage in PostgreSQL', () => {
     await postgres.close()
   })
 
+  test('of routes that programs name as they ask about keys leaves room for the routes that there are', async () => {
+    const { ledger, sumUp, postgres } = await openSummed()
+    const entries = Array.from({ length: 700 }, (_, number) =>
+      requestOf({ at: begin, route: `verify GET /user/${number}`, measures: { requests: 1 } }),
+    )
+    await Promise.all(entries.map(ledger.append))
+    await sumUp()
+    await ledger.append(requestOf({ at: begin, route: '/predict', measures: { requests: 1 } }))
+    await sumUp()
+    const rows = await ledger.usage({ by: ['route'] })
+    expect(rows.find(({ route }) => route === '/predict')?.requests).toBe(1)
+    expect(rows.find(({ route }) => route === 'other')?.requests).toBe(450)
+    await postgres.close()
+  })
+
   test('is summed up without a look at rows that nothing is added to', async () => {
     const { ledger, postgres, sql } = await openSummed()
     await sql(

@@ -10,11 +10,9 @@ import {
 export const usageWidths = [3_600_000, 86_400_000] as const
 export type UsageWidth = (typeof usageWidths)[number]
 
-/** Routes and models beyond so many are counted as `other`: apps make them of what callers send. */
-export const namesMax = 500
 /**
- * And all routes and models of a key, in an hour or a day, beyond so many rows. A key has one
- * owner, unless an administrator changes it: with the number of keys, rows have a bound.
+ * All routes and models of a key, in an hour or a day, are `other` beyond so many rows. A key has
+ * one owner, unless an administrator changes it: with the number of keys, rows have a bound.
  */
 export const rowsOfKeyMax = 1_000
 export { otherName } from '../../core/closed-names.ts'

@@ -1,4 +1,4 @@
-import { namesMax, otherName } from '../../../ledger/usage-cells.ts'
+import { createUsageNames } from '../../../ledger/usage-names.ts'
 import type { Query } from '../../postgres.ts'
 import { bytesOf } from './usage-rows.ts'
 
@@ -16,14 +16,9 @@ export async function createNameBounds(query: Query, schema: string): Promise<Na
   const learned: (readonly [kind: string, text: string])[] = []
 
   function bound(kind: string): (text: string | null) => string | null {
-    const known = new Set(stored.flatMap((row) => (row.kind === kind ? row.text.toString() : [])))
-    return (text) => {
-      if (text === null || text === '' || known.has(text)) return text
-      if (known.size >= namesMax) return otherName
-      known.add(text)
-      learned.push([kind, text])
-      return text
-    }
+    const known = stored.flatMap((row) => (row.kind === kind ? row.text.toString() : []))
+    const nameOf = createUsageNames(known, (text) => learned.push([kind, text]))
+    return (text) => (text === null ? null : nameOf(text))
   }
 
   return {

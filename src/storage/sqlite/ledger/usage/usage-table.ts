@@ -5,7 +5,6 @@ import {
   addCells,
   type CountCells,
   cellsOf,
-  namesMax,
   otherName as other,
   rowsOfKeyMax,
   sumOfCells,
@@ -13,6 +12,7 @@ import {
   type UsageWidth,
   usageWidths,
 } from '../../../ledger/usage-cells.ts'
+import { createUsageNames } from '../../../ledger/usage-names.ts'
 import type { SqliteDatabase } from '../../database.ts'
 
 export type RowCells = readonly [
@@ -61,15 +61,11 @@ export function createUsageWriter(usage: SqliteDatabase): (group: UsageGroupCoun
 /** Gives each text its place among the first of its kind, and `other` to those behind them. */
 function createNameBound(usage: SqliteDatabase, kind: 'route' | 'model'): (text: string) => string {
   const found = usage.prepareCells<readonly [string]>('SELECT text FROM name WHERE kind = ?').all(kind)
-  const known = new Set(['', ...found.map(([text]) => text)])
   const learn = usage.prepare('INSERT INTO name VALUES (?, ?)')
-  return (text) => {
-    if (known.has(text)) return text
-    if (known.size > namesMax) return other
-    learn.run(kind, text)
-    known.add(text)
-    return text
-  }
+  return createUsageNames(
+    found.map(([text]) => text),
+    (text) => learn.run(kind, text),
+  )
 }
 
 /** Rows added up: a row costs more to read than to add. Texts may be joined as they are. */
