@@ -11,6 +11,9 @@ export function processMetrics(client: Awaited<ReturnType<typeof loadClient>>): 
   if (shared === undefined) {
     shared = new client.Registry()
     client.collectDefaultMetrics({ register: shared })
+    // Gauges that are called counters, of sums that the metrics by `type` give.
+    for (const name of ['handles', 'requests', 'resources'])
+      shared.removeSingleMetric(`nodejs_active_${name}_total`)
   }
   return shared
 }
