@@ -115,10 +115,16 @@ export type {
 } from './limits/limit.ts'
 export type { LimitView } from './limits/limit-view.ts'
 export type { LimitRefusal, LimitScope, LimitState, LimitUse } from './limits/limiter.ts'
+export type { ShadowListener } from './limits/shadow-listener.ts'
 export type { RequestUsage, Usage } from './limits/usage.ts'
 export type { EventFields } from './telemetry/event-fields.ts'
 export type { EventLevel, EventName } from './telemetry/event-row.ts'
-export type { OperationalEvent, OperationalEventListener, TelemetryListener } from './telemetry/telemetry.ts'
+export type {
+  EventOrigin,
+  OperationalEvent,
+  OperationalEventListener,
+  TelemetryListener,
+} from './telemetry/telemetry.ts'
 export type { IdentifiedListener } from './telemetry/telemetry-option.ts'
 export type { TraceContext } from './telemetry/trace-context.ts'
 export type {

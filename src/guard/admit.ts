@@ -4,7 +4,6 @@ import { Fault } from '../core/fault.ts'
 import { hash } from '../core/hash.ts'
 import { asError } from '../core/problem.ts'
 import { Refusal } from '../core/refusal.ts'
-import type { RequestHead } from '../core/request-head.ts'
 import { keysVerifyScope } from '../core/scope.ts'
 import type { Clock } from '../core/time.ts'
 import type { KeyStore } from '../keys/store/key-store.ts'
@@ -13,6 +12,7 @@ import type { Costs } from '../limits/costs.ts'
 import type { LimitUse } from '../limits/limiter.ts'
 import type { LimitsTaken, TakeLimits } from '../limits/take-limits.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
+import type { EventOrigin } from '../telemetry/telemetry.ts'
 import type { Caller } from './caller.ts'
 import { checkKey } from './check-key.ts'
 import { type Demand, demandsNothing } from './demand.ts'
@@ -37,7 +37,7 @@ export interface AdmitDeps {
   readonly clock: Clock
   /** The version of the pepper that new digests are under. */
   readonly pepperVersion: number
-  readonly upgradeSecret: (found: FoundKey, digest: string) => Promise<void>
+  readonly upgradeSecret: (found: FoundKey, digest: string, of: EventOrigin) => Promise<void>
   readonly limits: LimitDefaults
   readonly takeLimits: TakeLimits
   /** Notes that a key's secret was proven, at this moment. */
@@ -111,22 +111,23 @@ async function admitUncached(
   presented: string,
   digest: string,
 ): Promise<Verdict> {
-  const key = await verify(deps, exchange.head, presented, digest)
+  const key = await verify(deps, exchange, presented, digest)
   return key instanceof Refusal ? refused(key) : admitKey(deps, exchange, demand, key)
 }
 
 /** `parseKey`, `findKey`, `verifySecret`, and what the key needs for later requests. */
 export async function verify(
   deps: AdmitDeps,
-  head: RequestHead,
+  exchange: Exchange,
   presented: string,
   digest: string,
 ): Promise<VerifiedKey | Refusal> {
   // Taken before the store is read: a change from here on makes the entry stale.
   const mark = deps.cache.mark()
   const found = await deps.verifier.verify(presented, digest)
-  if (typeof found === 'string') return deps.refusals.invalid(found, head)
-  if (found.secret.pepperVersion !== deps.pepperVersion) await deps.upgradeSecret(found, digest)
+  if (typeof found === 'string') return deps.refusals.invalid(found, exchange.head)
+  if (found.secret.pepperVersion !== deps.pepperVersion)
+    await deps.upgradeSecret(found, digest, exchange.origin)
   const key = await load(deps, found)
   deps.cache.add(digest, key, mark)
   return key
@@ -184,13 +185,14 @@ export function takeUses(
 
 function takeTraced(
   { takeLimits }: AdmitDeps,
-  { trace, usage }: Exchange,
+  exchange: Exchange,
   uses: readonly LimitUse[],
   costs: Costs | undefined,
 ): Maybe<LimitsTaken> {
   if (uses.length === 0 && costs === undefined) return noUsage
-  if (trace === undefined) return takeLimits(uses, usage, costs)
-  return trace.duringLimits(() => takeLimits(uses, usage, costs))
+  const { trace, usage } = exchange
+  if (trace === undefined) return takeLimits(uses, usage, costs, exchange)
+  return trace.duringLimits(() => takeLimits(uses, usage, costs, exchange))
 }
 
 function admitWith(exchange: Exchange, demand: Demand, caller: Caller, usage: LimitsTaken): Maybe<Verdict> {

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import { expect, test } from 'vitest'
 import { createFakeLedger } from '../../test/adapters/fake-ledger.ts'
+import { collectEvents } from '../../test/support/collect-events.ts'
 import { openTestWard } from '../../test/support/open-test-ward.ts'
-import { noTelemetry } from '../telemetry/telemetry.ts'
 import { createTestWard } from '../ward/test-ward.ts'
 import { NodeHead } from './node/node-head.ts'
 
@@ -36,8 +36,8 @@ test.each(['203.0.113.7:51234', '[2001:db8::1]:443', '::ffff:203.0.113.7'])(
 )
 
 test('what is no address is said once', async () => {
-  const told: string[] = []
-  const ward = await openTestWard({ telemetry: { ...noTelemetry, event: (name) => void told.push(name) } })
+  const { telemetry, names: told } = collectEvents()
+  const ward = await openTestWard({ telemetry })
   for (const ip of ['unix', 'client', '_hidden']) ward.guard.open({}, headOf('wrong', ip), 'GET')
   expect(told).toEqual(['guard.address_unknown'])
 })

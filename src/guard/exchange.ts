@@ -8,6 +8,7 @@ import { ledgerFault } from '../ledger/write/entry-writer.ts'
 import type { Costs } from '../limits/costs.ts'
 import { UncountedUsage } from '../limits/uncounted-usage.ts'
 import { noUsage, type Usage } from '../limits/usage.ts'
+import type { EventOrigin } from '../telemetry/telemetry.ts'
 import { sampledId } from '../telemetry/trace-context.ts'
 import type { Caller } from './caller.ts'
 import type { Demand } from './demand.ts'
@@ -115,6 +116,11 @@ export class Exchange {
     return this.#id
   }
 
+  /** For events that the request causes. */
+  get origin(): EventOrigin {
+    return { requestId: this.id, trace: this.trace?.context }
+  }
+
   /** The usage for a handler to measure with: what no limit counts is recorded all the same. */
   openUsage(): Usage {
     if (this.usage === noUsage) this.usage = new UncountedUsage()
@@ -215,7 +221,7 @@ export class Exchange {
     const entry = this.#entryOf(records, event, this.#started ?? known)
     records.writer
       .write({ ...entry, detail: { ...entry.detail, aborted: true } }, this.trace?.context)
-      ?.catch((fault: unknown) => telemetry.event('ledger.record_lost', {}, fault))
+      ?.catch((fault: unknown) => telemetry.event('ledger.record_lost', {}, fault, this.origin))
   }
 
   /** Not where another has it, nor of a refusal that is one of so many that they are counted. */

@@ -7,7 +7,7 @@ import { markVersion } from '../core/runtime/other-version.ts'
 import type { Clock } from '../core/time.ts'
 import type { KeyFormat } from '../keys/record/key-text.ts'
 import type { KeyStore } from '../keys/store/key-store.ts'
-import { createKeyVerifier, type FoundKey, presentedLengthMax } from '../keys/verify/verify-key.ts'
+import { createKeyVerifier, presentedLengthMax } from '../keys/verify/verify-key.ts'
 import type { TakeLimits } from '../limits/take-limits.ts'
 import type { Usage } from '../limits/usage.ts'
 import type { Peppers } from '../secrets/peppers.ts'
@@ -119,7 +119,7 @@ export interface GuardDeps extends KeyRefusalsOptions {
   /**
    * Puts a key's digest under the current pepper, when the key is first used after a change of it.
    */
-  readonly upgradeSecret: (found: FoundKey, sha256: string) => Promise<void>
+  readonly upgradeSecret: AdmitDeps['upgradeSecret']
   /** Of the deployment, beside those that keys and owners have. */
   readonly limits: LimitDefaults
   readonly takeLimits: TakeLimits
@@ -167,7 +167,7 @@ export function createGuard(options: GuardDeps): Guard {
     const key =
       presented.length > presentedLengthMax
         ? deps.refusals.invalid('malformed', head)
-        : await verify(deps, head, presented, hash('sha256', presented))
+        : await verify(deps, exchange, presented, hash('sha256', presented))
     if (key instanceof Refusal) return { admitted: false, refusal: key }
     const { caller, record, secret } = key
     deps.noteUse(record.id, clock())

@@ -89,6 +89,21 @@ describe('sinks', () => {
   })
 })
 
+test('a limit in shadow that would have refused tells which request it let in', async () => {
+  const told: unknown[] = []
+  const { ward } = await open({ onShadow: ({ use }, of) => told.push([use.limit.text, of?.requestId]) })
+  const { text } = await ward.keys.create({ name: 'a', limits: ['shadow 1/min', 'shadow 5 tokens/min'] })
+  for (const id of ['first', 'second']) {
+    const exchange = ward.guard.open({}, headOf({ 'x-api-key': text }), 'GET', id)
+    await ward.guard.admit(exchange)
+    await exchange.openUsage().take({ tokens: 4 })
+  }
+  expect(told).toEqual([
+    ['1/min', 'second'],
+    ['5 tokens/min', 'second'],
+  ])
+})
+
 test('`after`: no answer waits, and what could not be written is reported', async () => {
   const ledger = createFakeLedger()
   ledger.fault = new Error('full')

@@ -92,7 +92,9 @@ function createSettle<Measure extends string>({
       }
       isSettled = true
       const costs = { ...used }
-      const isCounted = await settleWhenBack({ telemetry, scheduler }, () => reservation.settle(costs))
+      const isCounted = await settleWhenBack({ telemetry, scheduler, origin: exchange.origin }, () =>
+        reservation.settle(costs),
+      )
       if (!isCounted) noteReserved(exchange)
       open?.done()
     },
@@ -107,7 +109,10 @@ function openReservations(exchange: Exchange, usage: Usage): OpenReservations | 
   exchange.reservations ??= new OpenReservations({
     abandoned,
     hold: usage.hold.bind(usage),
-    release: () => void releaseUsage(usage, (fault) => telemetry.event('limiter.settle_failed', {}, fault)),
+    release: () =>
+      void releaseUsage(usage, (fault) =>
+        telemetry.event('limiter.settle_failed', {}, fault, exchange.origin),
+      ),
     noteReserved: () => noteReserved(exchange),
   })
   return exchange.reservations

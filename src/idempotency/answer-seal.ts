@@ -15,6 +15,8 @@ export interface Idempotency {
   readonly request: unknown
   /** `request` as JSON, where it has been written already: of megabytes that takes long. */
   readonly requestText?: string
+  /** The id that the answer carries, for the operator. @default none is named */
+  readonly requestId?: string
 }
 
 /** How long an answer is stored for retries, in milliseconds: 24 hours. */

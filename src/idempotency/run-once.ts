@@ -112,6 +112,7 @@ async function runReserved(
   work: (reservation: Reservation) => Promise<PlainAnswer>,
 ): Promise<PlainAnswer> {
   let isCommitted = false
+  const origin = { requestId: idempotency.requestId ?? null, trace: undefined }
   const sealed = (answer: PlainAnswer): ReservedAnswer => ({
     ...seal.seal(idempotency, JSON.stringify({ ...answer, headers: pickStored(answer.headers) })),
     holder,
@@ -119,7 +120,7 @@ async function runReserved(
   const release = (): Promise<void> =>
     store
       .release({ id, holder })
-      .catch((fault: unknown) => telemetry.event('idempotency.release_failed', {}, fault))
+      .catch((fault: unknown) => telemetry.event('idempotency.release_failed', {}, fault, origin))
   try {
     const answer = await work({
       seal(committed) {

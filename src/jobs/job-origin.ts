@@ -1,12 +1,8 @@
-import { formatTraceparent, parseTraceContext, type TraceContext } from '../telemetry/trace-context.ts'
+import type { EventOrigin } from '../telemetry/telemetry.ts'
+import { formatTraceparent, parseTraceContext } from '../telemetry/trace-context.ts'
 
-/** What a job was made by. */
-export interface JobOrigin {
-  /** Of the request that made it; null for a job that an application made by itself. */
-  readonly requestId: string | null
-  /** The span in which it was made; undefined where that was not traced. */
-  readonly trace: TraceContext | undefined
-}
+/** The request that a job was made by; null for a job that an application made by itself. */
+export type JobOrigin = EventOrigin
 
 // No id has a control character: a request's is a UUID, or what an app's own says.
 const separator = '\u001f'

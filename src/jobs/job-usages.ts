@@ -1,13 +1,14 @@
 import { noUsage, type RequestUsage } from '../limits/usage.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
-import type { JobRecord } from './job.ts'
+import type { JobRecord, NewJob } from './job.ts'
+import { readOrigin } from './job-origin.ts'
 
 /**
  * What accepted jobs have taken of their limits, until they end. In memory: after a restart, older
  * jobs count towards no limit.
  */
 export interface JobUsages {
-  readonly add: (id: string, usage: RequestUsage) => void
+  readonly add: (job: Pick<NewJob, 'id' | 'requestId'>, usage: RequestUsage) => void
   /** The job was not accepted: its usage is the caller's again. */
   readonly drop: (id: string) => void
   /** What a job has used; empty where that is not known. */
@@ -28,34 +29,36 @@ export interface JobUsages {
 }
 
 export function createJobUsages(telemetry: Telemetry): JobUsages {
-  const usages = new Map<string, RequestUsage>()
+  const usages = new Map<string, { readonly usage: RequestUsage; readonly requestId: string | null }>()
   const ending = new Set<Promise<void>>()
 
   function end(id: string, how: (usage: RequestUsage) => void | Promise<void>): void {
-    const usage = usages.get(id)
-    if (usage === undefined) return
+    const held = usages.get(id)
+    if (held === undefined) return
     usages.delete(id)
     // No caller waits for it, so a failure is reported.
-    const done = (async () => how(usage))()
-      .catch((fault: unknown) => telemetry.event('limiter.settle_failed', {}, fault))
+    const done = (async () => how(held.usage))()
+      .catch((fault: unknown) =>
+        telemetry.event('limiter.settle_failed', {}, fault, readOrigin(held.requestId)),
+      )
       .finally(() => ending.delete(done))
     ending.add(done)
   }
 
   return {
-    add(id, usage) {
-      if (usage !== noUsage) usages.set(id, usage)
+    add({ id, requestId }, usage) {
+      if (usage !== noUsage) usages.set(id, { usage, requestId })
     },
     drop: (id) => void usages.delete(id),
-    used: (id) => usages.get(id)?.used ?? {},
+    used: (id) => usages.get(id)?.usage.used ?? {},
     settle(job) {
       end(job.id, (usage) => usage.end(job.status === 'succeeded' ? 'answered' : 'aborted'))
     },
     next(max) {
       const ids = [...usages].slice(0, max)
-      for (const [id, usage] of ids) {
+      for (const [id, held] of ids) {
         usages.delete(id)
-        usages.set(id, usage)
+        usages.set(id, held)
       }
       return ids.map(([id]) => id)
     },

@@ -8,9 +8,9 @@ import type { Clock } from '../core/time.ts'
 import { inFlight, type PlainAnswer, type RunOnce } from '../idempotency/run-once.ts'
 import { storedBytesError } from '../idempotency/stored-bytes.ts'
 import { noUsage, type RequestUsage } from '../limits/usage.ts'
-import type { Telemetry } from '../telemetry/telemetry.ts'
+import type { EventOrigin, Telemetry } from '../telemetry/telemetry.ts'
 import type { NewJob } from './job.ts'
-import { writeOrigin } from './job-origin.ts'
+import { readOrigin, writeOrigin } from './job-origin.ts'
 import type { JobBounds, JobQueue, SubmitOutcome } from './job-queue.ts'
 import type { JobRecords } from './job-records.ts'
 import type { JobRequest, JobService, SubmittedJob } from './job-service.ts'
@@ -49,7 +49,7 @@ export function createSubmitJob(options: SubmitJobOptions): JobService['submit']
   return async (request) => {
     checkRequest(request)
     if (!options.models.has(request.model)) throw noSuchModel(options.models.keys())
-    return holdUsage(request.usage ?? noUsage, options.telemetry, async () => {
+    return holdUsage(request, options.telemetry, async () => {
       if (request.idempotency !== undefined) return acceptOnce(options, request, request.idempotency)
       return { job: await accept(options, request, request.sealAnswer), isReplayed: false }
     })
@@ -61,7 +61,7 @@ export function createSubmitJob(options: SubmitJobOptions): JobService['submit']
  * away while its job was being accepted would else free a slot that the job holds.
  */
 async function holdUsage(
-  usage: RequestUsage,
+  { usage = noUsage, requestId = null, trace }: JobRequest,
   telemetry: Telemetry,
   submit: () => Promise<SubmittedJob>,
 ): Promise<SubmittedJob> {
@@ -72,15 +72,15 @@ async function holdUsage(
     isReplayed = submitted.isReplayed
     return submitted
   } finally {
-    if (hasTaken && isReplayed) await attach(usage, telemetry)
+    if (hasTaken && isReplayed) await attach(usage, telemetry, { requestId, trace })
   }
 }
 
-async function attach(usage: RequestUsage, telemetry: Telemetry): Promise<void> {
+async function attach(usage: RequestUsage, telemetry: Telemetry, of: EventOrigin): Promise<void> {
   try {
     await usage.attach()
   } catch (fault) {
-    telemetry.event('limiter.settle_failed', {}, fault)
+    telemetry.event('limiter.settle_failed', {}, fault, of)
   }
 }
 
@@ -150,7 +150,7 @@ async function accept(
   await records.ensureWritable()
   const recorded = Promise.withResolvers<boolean>()
   accepting.set(job.id, recorded.promise)
-  if (request.usage !== undefined) usages.add(job.id, request.usage)
+  if (request.usage !== undefined) usages.add(job, request.usage)
   let isAccepted = false
   try {
     const answer = sealAnswer?.(view)
@@ -185,11 +185,11 @@ async function recordOrWithdraw(options: SubmitJobOptions, job: NewJob, hasAnswe
 
 async function withdraw(
   { store, usages, clock, keepMs, telemetry }: SubmitJobOptions,
-  { id }: NewJob,
+  { id, requestId }: NewJob,
 ): Promise<void> {
   usages.drop(id)
   await store.cancel({ id }, clock(), keepMs).catch((fault: unknown) => {
-    telemetry.event('job.not_cancelled', { job: id }, fault)
+    telemetry.event('job.not_cancelled', { job: id }, fault, readOrigin(requestId))
   })
 }
 

@@ -1,5 +1,5 @@
 import type { Scheduler } from '../core/scheduler.ts'
-import type { Telemetry } from '../telemetry/telemetry.ts'
+import type { EventOrigin, Telemetry } from '../telemetry/telemetry.ts'
 
 /** Between two tries to settle what a limiter could not, in milliseconds. */
 const againMs = 1_000
@@ -11,15 +11,20 @@ const againMs = 1_000
  * @returns whether it is settled now
  */
 export async function settleWhenBack(
-  { telemetry, scheduler }: { readonly telemetry: Telemetry; readonly scheduler: Scheduler },
+  deps: {
+    readonly telemetry: Telemetry
+    readonly scheduler: Scheduler
+    readonly origin: EventOrigin
+  },
   settle: () => void | Promise<void>,
 ): Promise<boolean> {
   try {
     await settle()
     return true
   } catch (fault) {
-    telemetry.event('limiter.settle_failed', {}, fault)
-    scheduler.after(againMs, () => void settleWhenBack({ telemetry, scheduler }, settle))
+    const { telemetry, scheduler, origin } = deps
+    telemetry.event('limiter.settle_failed', {}, fault, origin)
+    scheduler.after(againMs, () => void settleWhenBack(deps, settle))
     return false
   }
 }

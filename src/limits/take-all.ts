@@ -1,10 +1,8 @@
 import type { Maybe } from '../core/after.ts'
 import type { Refusal } from '../core/refusal.ts'
 import { refuse, refuseForGood } from './limit-refusals.ts'
-import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from './limiter.ts'
-
-/** Called for each limit in shadow that would have refused. */
-export type ShadowListener = (refusal: LimitRefusal) => void
+import type { Limiter, LimitState, LimitUse, Taking } from './limiter.ts'
+import type { OnShadow } from './shadow-listener.ts'
 
 /** What a request has taken of its limits so far. */
 export interface TakenBefore {
@@ -20,7 +18,7 @@ export interface TakenBefore {
 export function takeAll(
   limiter: Limiter,
   uses: readonly LimitUse[],
-  onShadow: ShadowListener,
+  onShadow: OnShadow,
   before?: TakenBefore,
 ): Maybe<Taking | Refusal> {
   for (const use of uses)
@@ -33,7 +31,7 @@ export function takeAll(
 
 function conclude(
   taking: Taking,
-  onShadow: ShadowListener,
+  onShadow: OnShadow,
   before: TakenBefore | undefined,
 ): Maybe<Taking | Refusal> {
   for (const shadow of taking.shadows) onShadow(shadow)

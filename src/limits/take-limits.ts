@@ -2,8 +2,9 @@ import { after, type Maybe } from '../core/after.ts'
 import { Refusal } from '../core/refusal.ts'
 import { type Costs, checkCosts, costOf, largerCosts, MeasuredCosts } from './costs.ts'
 import { limitHeaders } from './limit-headers.ts'
-import type { Limiter, LimitState, LimitUse, Taking } from './limiter.ts'
-import { laterStates, type ShadowListener, type TakenBefore, takeAll } from './take-all.ts'
+import type { Limiter, LimitRefusal, LimitState, LimitUse, Taking } from './limiter.ts'
+import type { LimitedRequest, OnShadow, ShadowListener } from './shadow-listener.ts'
+import { laterStates, type TakenBefore, takeAll } from './take-all.ts'
 import { partsOf, putCosts, settledCosts, type TakenPart } from './taken-part.ts'
 import { TakenReservation, withReserved } from './taken-reservation.ts'
 import { UncountedUsage } from './uncounted-usage.ts'
@@ -18,24 +19,32 @@ export type LimitsTaken = Usage | Refusal
  * second is refused, all is given back.
  *
  * @param costs what the demand says that it costs, which `uses` have where a limit counts it
+ * @param of the request, for events
  */
-export type TakeLimits = (uses: readonly LimitUse[], before: Usage, costs?: Costs) => Maybe<LimitsTaken>
+export type TakeLimits = (
+  uses: readonly LimitUse[],
+  before: Usage,
+  costs?: Costs,
+  of?: LimitedRequest,
+) => Maybe<LimitsTaken>
 
 /** Takes limits over a limiter. */
-export function createTakeLimits(limiter: Limiter, onShadow: ShadowListener): TakeLimits {
-  const takeAs = (uses: readonly LimitUse[], before?: TakenUsage): Maybe<Taken> =>
-    after(takeAll(limiter, uses, onShadow, before), (taken) =>
+export function createTakeLimits(limiter: Limiter, tellShadow: ShadowListener): TakeLimits {
+  function takeAs(uses: readonly LimitUse[], onShadow: OnShadow, before?: TakenUsage): Maybe<Taken> {
+    return after(takeAll(limiter, uses, onShadow, before), (taken) =>
       taken instanceof Refusal ? taken : new TakenUsage(limiter, uses, taken, onShadow),
     )
-  return function takeLimits(uses, before, costs) {
+  }
+  return function takeLimits(uses, before, costs, of) {
+    const onShadow = (refusal: LimitRefusal): void => tellShadow(refusal, of?.origin)
     if (before instanceof TakenUsage) {
       const left = before.notTaken(uses)
-      const taking = left.length === 0 ? undefined : takeAs(left, before)
+      const taking = left.length === 0 ? undefined : takeAs(left, onShadow, before)
       return after(taking, (taken) => (taken instanceof Refusal ? taken : before.absorb(taken, costs)))
     }
     const measured = measuredBy(before, costs)
     if (uses.length === 0) return new UncountedUsage(measured)
-    const taking = takeAs(uses)
+    const taking = takeAs(uses, onShadow)
     if (measured === undefined) return taking
     const reservations = before instanceof UncountedUsage ? before.reservations : []
     return after(taking, (taken) => withMeasured(taken, measured, reservations))
@@ -68,7 +77,7 @@ class TakenUsage implements Usage {
   isOpen = false
   measured: MeasuredCosts = new MeasuredCosts()
   readonly #limiter: Limiter
-  readonly #onShadow: ShadowListener
+  readonly #onShadow: OnShadow
   #uses: readonly LimitUse[]
   /** When the latest status was. */
   #at: number
@@ -89,7 +98,7 @@ class TakenUsage implements Usage {
   #headers: Readonly<Record<string, string>> | undefined
   #onStates: (() => void) | undefined
 
-  constructor(limiter: Limiter, uses: readonly LimitUse[], taking: Taking, onShadow: ShadowListener) {
+  constructor(limiter: Limiter, uses: readonly LimitUse[], taking: Taking, onShadow: OnShadow) {
     this.#limiter = limiter
     this.#onShadow = onShadow
     this.#uses = uses

@@ -243,7 +243,7 @@ function wardOptions(
     format: { prefix: options.keyPrefix, environment: options.environment },
     ledger: ledgerOptions(options),
     jobs: jobOptions(options, models),
-    onShadow: ({ use }) => telemetry.event('limiter.shadow_refused', { limit: use.name }),
+    onShadow: ({ use }, of) => telemetry.event('limiter.shadow_refused', { limit: use.name }, undefined, of),
     telemetry,
   }
 }

@@ -80,6 +80,7 @@ export interface EventFields {
   readonly 'job.not_recorded': { readonly job: string }
   readonly 'job.not_cancelled': { readonly job: string }
   readonly 'job.handback_failed': { readonly job: string }
+  readonly 'job.lease_lost': { readonly job: string; readonly attempt: number }
   readonly 'webhook.gave_up': {
     readonly delivery: string
     readonly attempts: number
@@ -106,6 +107,16 @@ export interface EventFields {
   readonly 'traces.not_exported': OutageFields
   readonly 'traces.exported': OutageFields
 }
+
+/** Events that one request can cause: each says which, where one did. */
+export type RequestEventName =
+  | `job.${'attempt_failed' | 'dead' | 'not_begun' | 'not_ended' | 'not_recorded'}`
+  | `job.${'not_cancelled' | 'handback_failed' | 'lease_lost'}`
+  | `webhook.${'gave_up' | 'not_recorded'}`
+  | `limiter.${'settle_failed' | 'shadow_refused'}`
+  | `ledger.${'record_lost' | 'sink_failed'}`
+  | 'keys.upgrade_failed'
+  | 'idempotency.release_failed'
 
 type NoFields = Readonly<Record<never, never>>
 

@@ -1,4 +1,4 @@
-import type { EventFields } from './event-fields.ts'
+import type { EventFields, RequestEventName } from './event-fields.ts'
 import type { OutageName } from './outages.ts'
 
 /** How bad an event is: nothing to do, look when you can, look now, or the server ends of it. */
@@ -8,7 +8,10 @@ export type EventLevel = 'info' | 'warn' | 'error' | 'fatal'
 export type EventName = keyof EventFields
 
 /** A row of the closed table of operational events. */
-export interface EventRow<Name extends EventName = EventName> {
+export type EventRow<Name extends EventName = EventName> = CommonRow<Name> &
+  (Name extends RequestEventName ? { readonly isOfRequest: true } : { readonly isOfRequest?: never })
+
+interface CommonRow<Name extends EventName> {
   readonly level: EventLevel
   /** What happened, as the log says it. */
   readonly sentence: string

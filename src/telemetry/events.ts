@@ -42,6 +42,7 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     remedy: 'The key works; its next use tries again.',
     isBrief: true,
     explainedBy: 'store.unreachable',
+    isOfRequest: true,
     fields: { times: 'how many since the last such line' },
   },
   'keys.row_damaged': {
@@ -96,6 +97,7 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     remedy:
       'Its request was aborted, or answers do not wait for records (`ledgerMode: after`). See `ledger.unreachable`.',
     isBrief: true,
+    isOfRequest: true,
     fields: { times: 'how many since the last such line' },
   },
   'ledger.summary_late': {
@@ -110,6 +112,7 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
     sentence: 'a sink of the ledger failed',
     remedy: 'The record itself is durable; mend the sink.',
     isBrief: true,
+    isOfRequest: true,
     fields: { times: 'how many since the last such line' },
   },
   'ledger.thread_restarted': {

@@ -72,6 +72,7 @@ export const jobEvents: {
     level: 'error',
     sentence: 'an attempt at a job failed',
     remedy: 'It is tried again after a delay, and is `dead` after its last attempt.',
+    isOfRequest: true,
     fields: { job: 'its id', attempt: 'which attempt, from 1' },
   },
   'job.dead': {
@@ -79,6 +80,7 @@ export const jobEvents: {
     sentence: 'a job has failed in its last attempt',
     remedy:
       'It stands until it expires, and counts in `modelward_jobs{status="dead"}`. See why with `modelward jobs get`; `modelward jobs retry` puts it back in the queue.',
+    isOfRequest: true,
     fields: { job: 'its id', attempts: 'how many it had', code: 'the code of its error' },
   },
   'job.damaged': {
@@ -94,6 +96,7 @@ export const jobEvents: {
     sentence: 'a job does not begin: its start could not be recorded',
     remedy: 'It goes back to the queue. See `ledger.unreachable`.',
     explainedBy: 'store.unreachable',
+    isOfRequest: true,
     fields: { job: 'its id' },
   },
   'job.not_ended': {
@@ -101,6 +104,7 @@ export const jobEvents: {
     sentence: 'the end of a job could not be stored',
     remedy: 'The worker renews the lease and tries again until the store answers, or the lease is lost.',
     explainedBy: 'store.unreachable',
+    isOfRequest: true,
     fields: { job: 'its id' },
   },
   'job.not_recorded': {
@@ -108,12 +112,14 @@ export const jobEvents: {
     sentence: 'the end of a job could not be recorded',
     remedy: 'The next start records it, marked `late`.',
     explainedBy: 'store.unreachable',
+    isOfRequest: true,
     fields: { job: 'its id' },
   },
   'job.not_cancelled': {
     level: 'error',
     sentence: 'a job was answered with a fault, and could not be cancelled',
     remedy: 'It may run although its client saw a 503. Cancel it with `modelward jobs cancel`.',
+    isOfRequest: true,
     fields: { job: 'its id' },
   },
   'job.handback_failed': {
@@ -121,13 +127,24 @@ export const jobEvents: {
     sentence: 'a job could not be handed back, and waits for its lease to end',
     remedy: 'Nothing to do: another worker takes it then.',
     explainedBy: 'store.unreachable',
+    isOfRequest: true,
     fields: { job: 'its id' },
+  },
+  'job.lease_lost': {
+    level: 'warn',
+    sentence: 'a worker has lost its lease on a job, and what it was doing is thrown away',
+    remedy:
+      'Another worker runs the job, or has: no job has two results, but its model was asked twice. The process was stopped for longer than the lease, its event loop was blocked, or it did not reach the store: see `jobs.leases_not_renewed`. Not said of a job that was cancelled.',
+    explainedBy: 'store.unreachable',
+    isOfRequest: true,
+    fields: { job: 'its id', attempt: 'which attempt, from 1' },
   },
   'webhook.gave_up': {
     level: 'warn',
     sentence: 'a webhook was not delivered, and is not tried again',
     remedy:
       'Its receiver refused it for a day, answered 410, or cannot be asked. Mend the receiver, then send it again with `modelward webhooks retry`.',
+    isOfRequest: true,
     fields: { delivery: 'its id', attempts: 'how many there were', reason: 'why the last one failed' },
   },
   'webhook.secret_unreadable': {
@@ -163,6 +180,7 @@ export const jobEvents: {
     sentence: 'the end of a webhook could not be recorded',
     remedy: 'The delivery itself is stored. See `ledger.unreachable`.',
     isBrief: true,
+    isOfRequest: true,
     fields: { times: 'how many since the last such line' },
   },
   'idempotency.release_failed': {
@@ -170,6 +188,7 @@ export const jobEvents: {
     sentence: 'an Idempotency-Key could not be released',
     remedy: 'Repeated requests answer 409 until its lease ends.',
     isBrief: true,
+    isOfRequest: true,
     fields: { times: 'how many since the last such line' },
   },
 }

@@ -31,6 +31,7 @@ export const limiterEvents: { readonly [Name in LimiterEventName]: EventRow<Name
     remedy: 'What was reserved counts as used until its window passes.',
     isBrief: true,
     explainedBy: 'limiter.unreachable',
+    isOfRequest: true,
     fields: { times: 'how many since the last such line' },
   },
   'limiter.unreachable': {
@@ -65,6 +66,7 @@ export const limiterEvents: { readonly [Name in LimiterEventName]: EventRow<Name
     level: 'info',
     sentence: 'a limit in shadow mode would have refused',
     remedy: 'The request was admitted. Use it to size the limit.',
+    isOfRequest: true,
     fields: { limit: 'the limit’s name' },
   },
 }

@@ -13,11 +13,12 @@ function open() {
 
 test('what each request of an outage can bring is said at once, and once a minute with how many there were', async () => {
   const { time, told, telemetry } = open()
-  for (let request = 0; request < 500; request += 1) telemetry.event('ledger.record_lost', {}, request)
+  for (let request = 0; request < 500; request += 1)
+    telemetry.event('ledger.record_lost', {}, request, undefined)
   expect(told).toMatchObject([{ name: 'ledger.record_lost', fields: { times: 1 }, cause: 0 }])
   await time.pass(60_000)
   expect(told.slice(1)).toMatchObject([{ fields: { times: 499 }, cause: 499 }])
-  telemetry.event('ledger.record_lost', {})
+  telemetry.event('ledger.record_lost', {}, undefined, undefined)
   await time.pass(59_999)
   expect(told).toHaveLength(2)
   await time.pass(1)
@@ -26,18 +27,18 @@ test('what each request of an outage can bring is said at once, and once a minut
 
 test('after a minute without one it is said at once again, and no timer is left', async () => {
   const { time, told, telemetry } = open()
-  telemetry.event('ledger.record_lost', {})
+  telemetry.event('ledger.record_lost', {}, undefined, undefined)
   await time.pass(60_000)
   expect(time.timers()).toBe(0)
-  telemetry.event('ledger.record_lost', {})
+  telemetry.event('ledger.record_lost', {}, undefined, undefined)
   expect(told.map(({ fields }) => fields)).toEqual([{ times: 1 }, { times: 1 }])
 })
 
 test('those with other fields, and other events, are said for themselves', () => {
   const { told, telemetry } = open()
   for (const task of ['a', 'b', 'a']) telemetry.event('jobs.sweep_failed', { task })
-  telemetry.event('limiter.settle_failed', {})
-  for (const job of ['1', '2']) telemetry.event('job.not_ended', { job })
+  telemetry.event('limiter.settle_failed', {}, undefined, undefined)
+  for (const job of ['1', '2']) telemetry.event('job.not_ended', { job }, undefined, undefined)
   expect(told.map(({ fields }) => fields)).toEqual([
     { task: 'a', times: 1 },
     { task: 'b', times: 1 },
@@ -45,6 +46,29 @@ test('those with other fields, and other events, are said for themselves', () =>
     { job: '1' },
     { job: '2' },
   ])
+})
+
+test('an event that one request caused says which, and none that counts several or that no request caused does', async () => {
+  const { time, told, telemetry } = open()
+  const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), isSampled: true, state: '' }
+  telemetry.event('job.not_ended', { job: '1' }, 'down', { requestId: 'req1', trace })
+  telemetry.event('job.not_ended', { job: '2' }, 'down', { requestId: 'req2', trace: undefined })
+  telemetry.event('job.not_ended', { job: '3' }, 'down', { requestId: null, trace: undefined })
+  const [first, ...others] = told.map(({ level: _, message: __, ...said }) => said)
+  const name = 'job.not_ended'
+  expect(first).toEqual({ name, fields: { job: '1' }, cause: 'down', requestId: 'req1', trace })
+  expect(others).toEqual([
+    { name, fields: { job: '2' }, cause: 'down', requestId: 'req2' },
+    { name, fields: { job: '3' }, cause: 'down' },
+  ])
+  for (const requestId of ['req4', 'req5', 'req6'])
+    telemetry.event('ledger.record_lost', {}, 'down', { requestId, trace: undefined })
+  await time.pass(60_000)
+  expect(told.slice(3)).toMatchObject([
+    { fields: { times: 1 }, requestId: 'req4' },
+    { fields: { times: 2 }, cause: 'down' },
+  ])
+  expect(told.at(-1)).not.toHaveProperty('requestId')
 })
 
 /** A listener that is an async function, which TypeScript takes for one that returns nothing. */

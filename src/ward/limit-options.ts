@@ -7,7 +7,7 @@ import {
   limitSettingForms,
   parseLimitSettings,
 } from '../limits/limit-setting.ts'
-import type { LimitRefusal } from '../limits/limiter.ts'
+import type { ShadowListener } from '../limits/shadow-listener.ts'
 
 /** Limits of a deployment, beside those of keys, owners and routes. */
 export interface LimitOptions {
@@ -31,8 +31,11 @@ export interface LimitOptions {
    * @default '600/min'
    */
   readonly limitOperational?: string
-  /** Called with each limit in shadow that would have refused. @default none */
-  readonly onShadow?: (refusal: LimitRefusal) => void
+  /**
+   * Called with each limit in shadow that would have refused, and the request that it let in.
+   * @default none
+   */
+  readonly onShadow?: ShadowListener
 }
 
 const areLimits: OptionRule = {

@@ -25,8 +25,8 @@ import { createWardLedger, type WardLedger } from '../ledger/query/ward-ledger.t
 import type { LedgerMode, LedgerSink } from '../ledger/write/entry-writer.ts'
 import type { LedgerAddresses } from '../ledger/write/record-address.ts'
 import { createBadKeyLimiter } from '../limits/bad-key-limiter.ts'
-import type { LimitRefusal } from '../limits/limiter.ts'
 import { createLookAtLimits } from '../limits/look-at-limits.ts'
+import type { ShadowListener } from '../limits/shadow-listener.ts'
 import { createTakeLimits } from '../limits/take-limits.ts'
 import type { Peppers } from '../secrets/peppers.ts'
 import type { JobStore } from '../storage/job-store.ts'
@@ -168,7 +168,7 @@ export interface WardOptions<Required extends boolean = boolean> {
   /** Runs polls and other work that waits for time. @default the process's own timers */
   readonly scheduler?: Scheduler | undefined
   /** Called with each limit in shadow that would have refused. */
-  readonly onShadow?: ((refusal: LimitRefusal) => void) | undefined
+  readonly onShadow?: ShadowListener | undefined
   /** Where operational events go. @default none */
   readonly telemetry?: Telemetry | undefined
 }

@@ -145,13 +145,17 @@ async function recordEnd(
 ): Promise<void> {
   if (typeof then !== 'string') return
   const { status, reason } = result
-  if (then === 'failed')
-    telemetry.event('webhook.gave_up', { delivery: id, attempts, reason: reason ?? `status ${status}` })
+  // Of a damaged row nothing is known but its id.
+  const origin = isDamaged ? undefined : readOrigin(job.requestId)
+  if (then === 'failed') {
+    const fields = { delivery: id, attempts, reason: reason ?? `status ${status}` }
+    telemetry.event('webhook.gave_up', fields, undefined, origin)
+  }
   const detail = { job: jobId, webhook: id, outcome: then, attempts, status, reason }
   const keyId = isDamaged ? null : job.keyId
   try {
     await writer.write(ledgerEntry({ at: clock(), event: 'webhook.ended', keyId, owner, detail }))
   } catch (thrown) {
-    telemetry.event('webhook.not_recorded', {}, thrown)
+    telemetry.event('webhook.not_recorded', {}, thrown, origin)
   }
 }

@@ -41,6 +41,25 @@ test('a server says when it listens, when it closes and when it is closed', asyn
   ])
 })
 
+test('a line of an event that a request caused has its id, as its answer has', async () => {
+  let key = ''
+  const server = await start({
+    firstKeys: 'report',
+    onFirstKeys: (report) => {
+      if ('keys' in report) key = report.keys.demo
+    },
+    limitEveryone: ['shadow 1/min'],
+  })
+  const headers = { 'x-api-key': key, 'content-type': 'application/json' }
+  const ask = () => fetch(`${server.address}/predict`, { method: 'POST', headers, body: '{"text":"good"}' })
+  expect((await ask()).status).toBe(200)
+  const second = await ask()
+  expect(second.status).toBe(200)
+  const lines = told().filter(({ event }) => event === 'limiter.shadow_refused')
+  const requestId = second.headers.get('x-request-id')
+  expect(lines).toMatchObject([{ limit: 'everyone shadow 1/min', request_id: requestId }])
+})
+
 test('a server that closes says how many requests are under way', async () => {
   const [asked, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   let key = ''

@@ -226,7 +226,7 @@ export class OpenCall implements EndableCall {
     }
     await this.#keeper?.release()
     const charge = this.#chargeOf(end.charge)
-    if (charge !== undefined) await settle(deps, exchange.usage, charge.costs)
+    if (charge !== undefined) await settle(deps, exchange, charge.costs)
     exchange.detail = this.#detail({
       attempts: this.#finding?.attempts() ?? 0,
       usage: charge?.source ?? 'none',
@@ -291,7 +291,7 @@ export class OpenCall implements EndableCall {
     retries.add(
       () => exchange.recordLate(),
       fault,
-      (lost) => telemetry.event('ledger.record_lost', {}, lost),
+      (lost) => telemetry.event('ledger.record_lost', {}, lost, exchange.origin),
     )
   }
 

@@ -1,5 +1,5 @@
+import type { Exchange } from '../../guard/exchange.ts'
 import type { Costs } from '../../limits/costs.ts'
-import type { Usage } from '../../limits/usage.ts'
 import type { CallDeps } from './call-deps.ts'
 
 /**
@@ -8,10 +8,10 @@ import type { CallDeps } from './call-deps.ts'
  */
 export async function settle(
   { telemetry, retries }: Pick<CallDeps, 'telemetry' | 'retries'>,
-  usage: Usage,
+  { usage, origin }: Pick<Exchange, 'usage' | 'origin'>,
   costs: Costs,
 ): Promise<void> {
-  const tell = (fault: unknown): void => telemetry.event('limiter.settle_failed', {}, fault)
+  const tell = (fault: unknown): void => telemetry.event('limiter.settle_failed', {}, fault, origin)
   try {
     await usage.settle(costs)
   } catch (thrown) {

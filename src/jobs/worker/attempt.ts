@@ -2,9 +2,10 @@ import { type RetryDelay, retryDelayMs } from '../../core/retry-delay.ts'
 import { pause } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
 import type { StoredBytesFull } from '../../idempotency/stored-bytes.ts'
-import type { Telemetry } from '../../telemetry/telemetry.ts'
+import type { EventOrigin, Telemetry } from '../../telemetry/telemetry.ts'
 import type { SpanEnd } from '../../telemetry/tracing.ts'
 import { answersMiscounted, hasEnded, type JobErrorCode, type JobRecord } from '../job.ts'
+import { readOrigin } from '../job-origin.ts'
 import type { AttemptEnd, ClaimedJob, JobBounds, JobProgress, JobQueue } from '../job-queue.ts'
 import type { EndedAttempt, JobRecords } from '../job-records.ts'
 import type { JobModels } from './ask-model.ts'
@@ -16,7 +17,7 @@ import { RunTurn } from './run-turn.ts'
 import { type AttemptTrace, traceAttempt } from './trace-attempt.ts'
 
 export interface AttemptDeps extends AttemptOptions {
-  readonly store: Pick<JobQueue, 'settle'>
+  readonly store: Pick<JobQueue, 'settle' | 'findJob'>
   readonly clock: Clock
   /** Never jumps, in milliseconds. */
   readonly monotonic: Clock
@@ -41,8 +42,8 @@ export interface AttemptListeners {
   readonly onNotStarted: () => void
 }
 
-/** `lost`: cancelled, or another worker has the job. `closing`: this process ends. */
-export type AttemptStop = 'lost' | 'closing'
+/** `lost`: another worker has the job, or it was cancelled. `closing`: this process ends. */
+export type AttemptStop = 'lost' | 'cancelled' | 'closing'
 
 /** How long to wait before what a store or a ledger refused is tried again. */
 const againMs = 1_000
@@ -62,6 +63,8 @@ export class Attempt {
   readonly #listeners: AttemptListeners
   readonly #stop = new AbortController()
   readonly #begunAt: number
+  /** The request that made the job. */
+  readonly #origin: EventOrigin
   readonly #held: HeldAnswers
   /** How long the job has its place in the model. */
   readonly turn: RunTurn
@@ -73,6 +76,7 @@ export class Attempt {
 
   constructor(job: ClaimedJob, deps: AttemptDeps, listeners: AttemptListeners) {
     this.#job = job
+    this.#origin = readOrigin(job.requestId)
     this.#deps = deps
     this.#listeners = listeners
     this.#begunAt = deps.monotonic()
@@ -82,7 +86,8 @@ export class Attempt {
 
   /** The lease and what it has come to; undefined once it is being ended, or lost. */
   progress(withAnswers: boolean): JobProgress | undefined {
-    if (!this.#hasLease || this.#stop.signal.reason === 'lost') return undefined
+    const { aborted, reason } = this.#stop.signal
+    if (!this.#hasLease || (aborted && reason !== 'closing')) return undefined
     const { id, lease } = this.#job
     return withAnswers && this.#held.full === undefined
       ? { id, lease, answers: this.#held.send() }
@@ -113,7 +118,7 @@ export class Attempt {
       if (outcome !== undefined) await this.#end(outcome)
     } catch (thrown) {
       if (this.#stop.signal.aborted) await this.#stopped()
-      else this.#deps.telemetry.event('job.not_ended', { job: this.#job.id }, thrown)
+      else this.#deps.telemetry.event('job.not_ended', { job: this.#job.id }, thrown, this.#origin)
     } finally {
       this.#trace?.end(this.#told)
     }
@@ -127,7 +132,7 @@ export class Attempt {
       if (!(await isAccepted(this.#job.id))) return void (await this.#release())
       await records.started(this.#job, this.#trace?.span.context)
     } catch (fault) {
-      telemetry.event('job.not_begun', { job: this.#job.id }, fault)
+      telemetry.event('job.not_begun', { job: this.#job.id }, fault, this.#origin)
       this.#listeners.onNotStarted()
       return void (await this.#release())
     }
@@ -151,14 +156,15 @@ export class Attempt {
   async #end(outcome: AttemptOutcome): Promise<void> {
     if (outcome.end === 'released') return this.#release()
     const { records, clock, telemetry } = this.#deps
+    const { id: job, attempts: attempt } = this.#job
     if (outcome.end === 'retry')
-      telemetry.event('job.attempt_failed', { job: this.#job.id, attempt: this.#job.attempts }, outcome.fault)
+      telemetry.event('job.attempt_failed', { job, attempt }, outcome.fault, this.#origin)
     const latencyUs = this.#latencyUs()
     await this.#retryUntilDone('job.not_recorded', () => records.ensureWritable())
     const measures = this.#deps.usedBy(this.#job.id)
     const end = this.#endOf(outcome, clock())
     const settled = await this.#retryUntilDone('job.not_ended', () => this.#settle(end))
-    if (settled === undefined) return
+    if (settled === undefined) return this.#tellLost()
     reportDead(settled, this.#deps.telemetry)
     if (end.end === 'retry' && settled.status === 'queued') this.#listeners.onRetry(end.retryAt)
     const code = codeOf(outcome, settled)
@@ -208,14 +214,30 @@ export class Attempt {
       try {
         return await act()
       } catch (fault) {
-        if (tries === 1) this.#deps.telemetry.event(event, { job: this.#job.id }, fault)
+        if (tries === 1) this.#deps.telemetry.event(event, { job: this.#job.id }, fault, this.#origin)
         await pause(this.#deps.scheduler, againMs, this.#stop.signal)
       }
     }
   }
 
   async #stopped(): Promise<void> {
-    if (this.#hasLease && this.#stop.signal.reason === 'closing') await this.#release()
+    const { reason } = this.#stop.signal
+    if (this.#hasLease && reason === 'closing') await this.#release()
+    if (reason === 'lost') await this.#tellLost()
+  }
+
+  /** Where it was not known whether the job was cancelled: that is no lease that was lost. */
+  async #tellLost(): Promise<void> {
+    const { store, clock, telemetry } = this.#deps
+    const { id: job, attempts: attempt } = this.#job
+    const tell = (cause?: unknown): void =>
+      telemetry.event('job.lease_lost', { job, attempt }, cause, this.#origin)
+    try {
+      const now = await store.findJob({ id: job }, clock(), 0)
+      if (now !== undefined && now.status !== 'cancelled') tell()
+    } catch (fault) {
+      tell(fault)
+    }
   }
 
   /**
@@ -234,11 +256,16 @@ export class Attempt {
       expiresAt: clock() + keepMs,
       end: 'released',
     } as const
-    const settled = await this.#settle(end).catch((fault: unknown) => {
-      telemetry.event('job.handback_failed', { job: id }, fault)
-    })
+    let settled: JobRecord | undefined
+    try {
+      settled = await this.#settle(end)
+    } catch (fault) {
+      telemetry.event('job.handback_failed', { job: id }, fault, this.#origin)
+      return
+    }
+    if (settled === undefined) return this.#tellLost()
     // A process that ends before it can record this leaves it to the next.
-    if (settled?.status === 'failed')
+    if (settled.status === 'failed')
       await this.#record(settled, { latencyUs, measures }).catch(() => undefined)
   }
 }

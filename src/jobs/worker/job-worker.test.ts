@@ -3,6 +3,7 @@ import { openTestJobs, requestOf } from '../../../test/support/open-test-jobs.ts
 import { createTestTime } from '../../../test/support/test-time.ts'
 import { Fault } from '../../core/fault.ts'
 import { Refusal } from '../../core/refusal.ts'
+import type { JobStore } from '../../storage/job-store.ts'
 import { createInProcessJobStore } from '../../storage/sqlite/jobs/in-process-job-store.ts'
 import { anyOwner } from '../job-service.ts'
 
@@ -118,6 +119,8 @@ describe('a failing model', () => {
       ...[1, 2, 3].map((attempt) => ({ name: 'job.attempt_failed', fields: { job: id, attempt } })),
       { name: 'job.dead', fields: { job: id, attempts: 3, code: 'model_failed' } },
     ])
+    // Of the request that made it, whose answer had this id.
+    expect(operational.map(({ requestId }) => requestId)).toEqual(Array(4).fill('req1'))
   })
 
   test('that is overloaded is asked again, and that is no attempt of the job', async () => {
@@ -189,12 +192,15 @@ describe('a lease', () => {
     expect(await second.jobs.get('acme', id)).toMatchObject({ result: 'second', attempts: 2 })
     expect(first.events()).not.toContain('job.finished')
     expect(second.events()).toEqual(['job.started', 'job.finished'])
+    const lost = [...first.operational, ...second.operational].filter(({ name }) => name === 'job.lease_lost')
+    expect(lost).toMatchObject([{ fields: { job: id, attempt: 1 }, requestId: 'req1' }])
+    expect(first.operational).toContain(lost[0])
   })
 
   test('of its own that ran out is taken up anew by the same worker, and the work before ends', async () => {
     const store = createInProcessJobStore()
     const cutOff = { ...store, extend: () => Promise.reject(new Error('cut off')) }
-    const { submit, time, calls, jobs } = openTestJobs({ store: cutOff, concurrency: 2 })
+    const { submit, time, calls, jobs, operational } = openTestJobs({ store: cutOff, concurrency: 2 })
     const { id } = await submit({ model: 'slow' })
     await time.pass(30_000)
     expect(calls).toHaveLength(2)
@@ -203,6 +209,33 @@ describe('a lease', () => {
     calls[1]?.answer()
     await time.settle()
     expect(await jobs.get('acme', id)).toMatchObject({ status: 'succeeded', attempts: 2 })
+    const lost = operational.filter(({ name }) => name === 'job.lease_lost')
+    expect(lost).toMatchObject([{ fields: { job: id, attempt: 1 } }])
+  })
+
+  test('that another worker took is heard of by its renewal; that of a cancelled job was not lost', async () => {
+    const time = createTestTime()
+    const store = createInProcessJobStore()
+    const held = { isStalled: false }
+    const stalling: JobStore['extend'] = async (...ask) => {
+      if (held.isStalled) throw new Error('stopped for a while')
+      return store.extend(...ask)
+    }
+    // It hears of no change, as one in another process: only its renewals tell.
+    const deaf = { ...store, extend: stalling, watch: () => () => {} }
+    const first = openTestJobs({ time, store: deaf, concurrency: 2 })
+    const taken = await first.submit({ model: 'slow' })
+    const cancelled = await first.submit({ model: 'slow' })
+    held.isStalled = true
+    await time.pass(29_000)
+    const second = openTestJobs({ time, store })
+    await second.jobs.cancel('acme', cancelled.id)
+    await time.pass(2_000)
+    held.isStalled = false
+    await time.pass(2_000)
+    expect(first.calls.map(({ signal }) => signal.aborted)).toEqual([true, true])
+    const lost = first.operational.filter(({ name }) => name === 'job.lease_lost')
+    expect(lost).toMatchObject([{ level: 'warn', fields: { job: taken.id, attempt: 1 } }])
   })
 
   test('of a worker that died ends, the job is taken up; where its attempts are used up it is dead, and that is recorded', async () => {

@@ -2,9 +2,10 @@ import type { Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
 import { createOutageReport, type OutageReport } from '../../telemetry/outage-report.ts'
 import type { JobRecord } from '../job.ts'
+import { readOrigin } from '../job-origin.ts'
 import type { ClaimedJob, ClaimOutcome, ExtendOutcome, GiveWay, JobProgress, JobQueue } from '../job-queue.ts'
 import type { JobRecords } from '../job-records.ts'
-import { Attempt, type AttemptDeps } from './attempt.ts'
+import { Attempt, type AttemptDeps, type AttemptStop } from './attempt.ts'
 import { LeaseHeartbeat } from './lease-heartbeat.ts'
 import { ModelSlots, type SlotAsk } from './model-slots.ts'
 import { reportDead } from './report-dead.ts'
@@ -79,7 +80,7 @@ export class JobWorker {
 
   /** A job has changed; if it was cancelled, stops its attempt at once. */
   onChange(job: JobRecord): void {
-    if (job.status === 'cancelled') this.#stop(job.id)
+    if (job.status === 'cancelled') this.#stop(job.id, 'cancelled')
   }
 
   /** Waits `graceMs` for what runs, then hands the rest back. */
@@ -115,7 +116,7 @@ export class JobWorker {
   }
 
   #onExtended(leases: readonly JobProgress[], { lost, unstored }: ExtendOutcome): void {
-    for (const id of lost) this.#stop(id)
+    for (const id of lost) this.#stop(id, 'lost')
     const full = new Map(unstored.map((job) => [job.id, job.full]))
     const byLease = new Map(leases.map((progress) => [progress.lease, progress]))
     for (const { job, attempt } of this.#running) {
@@ -202,18 +203,19 @@ export class JobWorker {
     try {
       await this.#options.records.ended(job, { latencyUs: null, measures: {} })
     } catch (fault) {
-      this.#options.telemetry.event('job.not_recorded', { job: job.id }, fault)
+      const origin = readOrigin(job.requestId)
+      this.#options.telemetry.event('job.not_recorded', { job: job.id }, fault, origin)
     }
   }
 
-  #stop(id: string): void {
-    for (const { job, attempt } of this.#running) if (job.id === id) attempt.stop('lost')
+  #stop(id: string, why: AttemptStop): void {
+    for (const { job, attempt } of this.#running) if (job.id === id) attempt.stop(why)
   }
 
   #start(job: ClaimedJob): void {
     // This worker's own lease may have run out, as when the process was stopped for a while: the
     // attempt before is lost.
-    this.#stop(job.id)
+    this.#stop(job.id, 'lost')
     this.#slots.take(job)
     const attempt = new Attempt(job, this.#deps, {
       onProgress: () => this.#heartbeat.noteProgress(),

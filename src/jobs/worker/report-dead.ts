@@ -1,8 +1,13 @@
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { JobRecord } from '../job.ts'
+import { readOrigin } from '../job-origin.ts'
 
 /** Tells of a job that has just ended, if every attempt at it has failed. */
-export function reportDead({ id, status, attempts, error }: JobRecord, telemetry: Telemetry): void {
+export function reportDead(
+  { id, status, attempts, error, requestId }: JobRecord,
+  telemetry: Telemetry,
+): void {
   if (status !== 'dead') return
-  telemetry.event('job.dead', { job: id, attempts, code: error?.code ?? 'internal' })
+  const fields = { job: id, attempts, code: error?.code ?? 'internal' }
+  telemetry.event('job.dead', fields, undefined, readOrigin(requestId))
 }

@@ -65,12 +65,12 @@ export function createEntryWriter({
     hasFailed = true
   }
 
-  function callSinks(entry: LedgerEntry): void {
+  function callSinks(entry: LedgerEntry, trace?: TraceContext): void {
     for (const sink of sinks) {
       try {
         sink(entry)
       } catch (thrown) {
-        telemetry.event('ledger.sink_failed', {}, thrown)
+        telemetry.event('ledger.sink_failed', {}, thrown, { requestId: entry.requestId, trace })
       }
     }
   }
@@ -79,7 +79,7 @@ export function createEntryWriter({
     isOn: ledger !== undefined || sinks.length > 0,
     write(entry, under) {
       if (ledger === undefined) {
-        callSinks(entry)
+        callSinks(entry, under)
         return undefined
       }
       const appended = ledger.append(entry)
@@ -88,9 +88,12 @@ export function createEntryWriter({
         appended.then(succeeded, failed)
       }
       if (under !== undefined) traceCommit?.(appended, under)
-      const written = sinks.length === 0 ? appended : appended.then(() => callSinks(entry))
+      const written = sinks.length === 0 ? appended : appended.then(() => callSinks(entry, under))
       if (mode === 'before') return written
-      written.catch((thrown: unknown) => telemetry.event('ledger.record_lost', {}, ledgerFault(thrown)))
+      const { requestId } = entry
+      written.catch((thrown: unknown) =>
+        telemetry.event('ledger.record_lost', {}, ledgerFault(thrown), { requestId, trace: under }),
+      )
       return undefined
     },
     isStalled: () => mode === 'before' && ledger?.isStalled?.() === true,

@@ -31,7 +31,7 @@ export function readIdempotency(
       errors: [{ loc: ['header', 'Idempotency-Key'], msg, type: 'idempotency_key' }],
     })
   }
-  return { owner: request.caller.owner, key, request: [action, input] }
+  return { owner: request.caller.owner, key, request: [action, input], requestId: request.id }
 }
 
 /** The request header that has a retry answered as the first time, for OpenAPI. */

@@ -46,7 +46,16 @@ export function createLog({ level, keyHeader, stream }: LogOptions): Log {
 
 /** The log as a listener of operational events: one line each. */
 export function logEvents(log: Log): OperationalEventListener {
-  return ({ name, level, message, fields, cause }) => {
-    log[level]({ event: name, ...fields, ...(cause !== undefined && { err: cause }) }, message)
+  return ({ name, level, message, fields, cause, requestId, trace }) => {
+    log[level](
+      {
+        event: name,
+        ...fields,
+        ...(requestId !== undefined && { request_id: requestId }),
+        ...(trace !== undefined && { trace_id: trace.traceId, span_id: trace.spanId }),
+        ...(cause !== undefined && { err: cause }),
+      },
+      message,
+    )
   }
 }

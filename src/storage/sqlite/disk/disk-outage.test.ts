@@ -67,7 +67,7 @@ test('a full disk is one pair, whichever parts meet it, however often, and whate
     for (let asked = 0; asked < 100; asked += 1) {
       for (const part of parts) part.failed(full)
       for (const subject of [limits, ledger, jobs]) subject.failed(full)
-      telemetry.event('job.not_ended', { job: `job ${asked}` }, full)
+      telemetry.event('job.not_ended', { job: `job ${asked}` }, full, undefined)
     }
     // Each write that is smaller, or finds a place in a file that is there.
     parts[0].passed()
