@@ -89,5 +89,4 @@ Answers of calls under way always find room: they may take an owner beyond the b
 
 ## Not yet
 
-- **Jobs**: \`Prefer: respond-async\` is 422 \`input_invalid\` on these routes, so that no caller waits for a job that is not made.
-- **Exact counts by the upstream** (\`/tokenize\` of vLLM and llama.cpp) before a call: the bound is made of its bytes alone. After a call the upstream's own counts are what is charged.`
+- **Jobs**: \`Prefer: respond-async\` is 422 \`input_invalid\` on these routes, so that no caller waits for a job that is not made.`

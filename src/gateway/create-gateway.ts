@@ -8,6 +8,7 @@ import type { CallDeps } from './call/call-deps.ts'
 import { forwardCall } from './call/forward-call.ts'
 import type { IncomingCall } from './call/incoming-call.ts'
 import { createOpenCalls } from './call/open-calls.ts'
+import { createPromptCounts } from './call/prompt-counts.ts'
 import { createRetries } from './call/retries.ts'
 import { createUpstreamPlaces } from './call/upstream-places.ts'
 import { createModelDirectory, mayUse } from './directory/model-directory.ts'
@@ -68,13 +69,15 @@ export function createGateway(settings: GatewaySettings, options: GatewayDeps): 
   const calls = createOpenCalls(guard, scheduler)
   const retries = createRetries(scheduler, random)
   const models = createModelDirectory(settings.models, upstreams)
+  const places = createUpstreamPlaces()
   const deps: CallDeps = {
     guard,
     models,
     ratios: createPromptRatios(),
     calls,
     retries,
-    places: createUpstreamPlaces(),
+    places,
+    counts: createPromptCounts(places, monotonic),
     telemetry,
     monotonic,
     scheduler,

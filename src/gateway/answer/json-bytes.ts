@@ -52,6 +52,20 @@ export function valueAt(json: Buffer, path: readonly string[]): Buffer | undefin
   return value
 }
 
+/**
+ * @returns the bytes of an object's values by their names; undefined where it is no object, or a
+ * name stands twice or has an escape
+ */
+export function memberSpans(json: Buffer): ReadonlyMap<string, Buffer> | undefined {
+  const spans = new Map<string, Buffer>()
+  let isPlain = true
+  const isWhole = readParts(json, openBrace, (name, value) => {
+    if (spans.has(name) || name.includes('\\')) isPlain = false
+    spans.set(name, value)
+  })
+  return isWhole && isPlain ? spans : undefined
+}
+
 /** @returns the values of a list, unparsed; undefined where it is not one from beginning to end */
 export function listValues(json: Buffer): readonly Buffer[] | undefined {
   const values: Buffer[] = []

@@ -30,6 +30,12 @@ export function boundOf(
   return { prompt, completion, tokens: safe(prompt + completion) }
 }
 
+/** The bound of a call whose prompt is known: never more than before. */
+export function withPrompt(bound: CallBound, tokens: number): CallBound {
+  const prompt = Math.min(bound.prompt, tokens)
+  return { ...bound, prompt, tokens: safe(prompt + bound.completion) }
+}
+
 /** The bound of a call that may come to any of several upstreams. */
 export function largestOf(bounds: readonly CallBound[]): CallBound {
   const prompt = Math.max(...bounds.map((bound) => bound.prompt))

@@ -50,6 +50,8 @@ export interface CallBody {
    * How many images there are, and the bytes of the text of those that came as `data:` or base64.
    */
   readonly images: { readonly count: number; readonly bytes: number }
+  /** Whether it has images, sound or other media at all, of which a text says no tokens. */
+  readonly hasMedia: boolean
   /** The bytes to send: every other byte as it came. */
   readonly write: (changes: BodyChanges) => Buffer
   /** How much `write` makes of it, without making it. */

@@ -24,6 +24,7 @@ export class MediaScan {
   readonly #bytes: Buffer
   readonly #refusesUrls: boolean
   readonly #images = { count: 0, bytes: 0 }
+  #hasMedia = false
   #hasUrl = false
   #source: SourceMembers = emptySource()
 
@@ -36,6 +37,11 @@ export class MediaScan {
     return this.#images
   }
 
+  /** Whether it names any media, whatever they are. */
+  get hasMedia(): boolean {
+    return this.#hasMedia
+  }
+
   get faults(): readonly InputError[] {
     if (!this.#refusesUrls || !this.#hasUrl) return []
     return [mediaByUrl]
@@ -44,6 +50,7 @@ export class MediaScan {
   /** A text of this role, between its quotes. */
   readText(role: number, start: number, end: number): void {
     const source = this.#source
+    this.#hasMedia = true
     if (role === roles.media || role === roles.image) this.#readUrl(role === roles.image, start, end)
     else if (role === roles.mediaData) this.#readData(start, end)
     else if (role === roles.imageData) this.#addImage(end - start)

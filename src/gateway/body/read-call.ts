@@ -83,6 +83,7 @@ class FieldReader {
       output,
       answers,
       images: this.#scan.images,
+      hasMedia: this.#scan.hasMedia,
       write: (changes) => splice.write(changes),
       measure: (changes) => splice.measure(changes),
     }

@@ -108,6 +108,10 @@ export class BodyScan {
     return [...this.#faults.values(), ...this.#closed.faults, ...this.#media.faults]
   }
 
+  get hasMedia(): boolean {
+    return this.#media.hasMedia
+  }
+
   get images(): { readonly count: number; readonly bytes: number } {
     return this.#media.images
   }

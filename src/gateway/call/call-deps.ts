@@ -7,6 +7,7 @@ import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { PromptRatios } from '../answer/estimate-usage.ts'
 import type { ModelDirectory } from '../directory/model-directory.ts'
 import type { OpenCalls } from './open-calls.ts'
+import type { PromptCounts } from './prompt-counts.ts'
 import type { Retries } from './retries.ts'
 import type { UpstreamPlaces } from './upstream-places.ts'
 
@@ -26,6 +27,7 @@ export interface CallDeps {
   readonly calls: OpenCalls
   readonly retries: Retries
   readonly places: UpstreamPlaces
+  readonly counts: PromptCounts
   readonly telemetry: Telemetry
   /** Never jumps. */
   readonly monotonic: Clock

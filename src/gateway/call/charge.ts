@@ -60,6 +60,8 @@ export interface ChargedCall {
   readonly bodyBytes: number
   readonly imageTokens: number
   readonly bound: CallBound | undefined
+  /** Tokens of the prompt, where the upstream has counted them. */
+  readonly promptTokens?: number | undefined
 }
 
 /**
@@ -68,13 +70,14 @@ export interface ChargedCall {
  */
 export function chargeOfCall(
   ratios: PromptRatios,
-  { publicName, bodyBytes, imageTokens, bound }: ChargedCall,
+  { publicName, bodyBytes, imageTokens, bound, promptTokens }: ChargedCall,
   { said, ...content }: ReceivedContent & { readonly said: SaidUsage | undefined },
   by: ChargedBy,
 ): Charge | undefined {
   if (bound === undefined || publicName === undefined) return undefined
   const { prompt, completion } = ratios.estimate(publicName, bodyBytes, content, bound)
-  const estimated = { prompt: Math.min(prompt + imageTokens, bound.prompt), completion }
+  const known = promptTokens ?? prompt + imageTokens
+  const estimated = { prompt: Math.min(known, bound.prompt), completion }
   // An image has far fewer tokens for each of its bytes: of text it teaches nothing.
   if (said?.prompt !== undefined && imageTokens === 0) ratios.learn(publicName, bodyBytes, said.prompt)
   return chargeOf(by, { said, estimated, bound })

@@ -9,6 +9,7 @@ test('a call that is given up as its attempt fails asks no upstream again', asyn
   const upstream: Upstream = {
     settings: testUpstream({ preset: 'openai', retries: 3 }),
     preset: presets.openai,
+    ask: () => Promise.reject(new Error('nothing is asked beside calls')),
     waitMs: () => 0,
     send(_, listener) {
       asked.push(listener)

@@ -20,7 +20,7 @@ export async function forwardCall(deps: CallDeps, incoming: IncomingCall, take: 
   const admitted = await admitCall(deps, incoming)
   const keeper = await incoming.beginKeeping?.()
   if (keeper === 'answered') return
-  const prepared = await reserveCall(incoming, admitted).catch(async (thrown: unknown) => {
+  const prepared = await reserveCall(deps, incoming, admitted).catch(async (thrown: unknown) => {
     await keeper?.release()
     throw thrown
   })

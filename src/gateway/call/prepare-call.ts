@@ -1,9 +1,10 @@
 import { Fault } from '../../core/fault.ts'
 import { Refusal } from '../../core/refusal.ts'
 import type { Scheduler } from '../../core/scheduler.ts'
+import { costOf } from '../../limits/costs.ts'
 import { endWithAnswer } from '../../limits/end-usage.ts'
 import type { Usage } from '../../limits/usage.ts'
-import { boundOf, type CallBound, largestOf } from '../body/bound.ts'
+import { boundOf, type CallBound, largestOf, withPrompt } from '../body/bound.ts'
 import type { BodyChanges, BodyRules, CallBody, WrittenLength } from '../body/call-body.ts'
 import { readCallInSteps } from '../body/read-call.ts'
 import { type Destination, mayUse, type ResolvedModel } from '../directory/model-directory.ts'
@@ -24,6 +25,8 @@ export interface PreparedCall {
   readonly answers: number
   /** The most that it may use; undefined where its route has no tokens. */
   readonly bound: CallBound | undefined
+  /** Tokens of the prompt, where the upstream has counted them. */
+  readonly promptTokens: number | undefined
   /** Whether the answer is bounded, by the client or by us. */
   readonly isBounded: boolean
   /** Whether the usage in its stream was asked for by us. */
@@ -63,10 +66,10 @@ export function admitCall(deps: CallDeps, call: IncomingCall): Promise<AdmittedC
  *
  * @throws Refusal `input_invalid`, or of a limit; Fault `limiter_unavailable`, `overloaded`
  */
-export function reserveCall(call: IncomingCall, { read }: AdmittedCall): Promise<PreparedCall> {
+export function reserveCall(deps: CallDeps, call: IncomingCall, { read }: AdmittedCall): Promise<PreparedCall> {
   return orGiveBack(call, async () => {
     if (read === undefined) return preparePlain(call)
-    const prepared = await reserve(call, read)
+    const prepared = await reserve(deps, call, read)
     if (!call.hold(prepared.copyBytes))
       throw new Fault('overloaded', 'calls under way hold as much memory as they may')
     return prepared
@@ -93,6 +96,7 @@ function preparePlain({ exchange, upstreams, body }: IncomingCall): PreparedCall
     imageTokens: 0,
     answers: 1,
     bound: undefined,
+    promptTokens: undefined,
     isBounded: false,
     asksUsageOurselves: false,
     limitHeaders: { ...exchange.usage.headers },
@@ -172,7 +176,8 @@ async function admitModel(
 }
 
 /** Takes the most that the call may use, in one step with all that its limits count. */
-async function reserve({ exchange, route }: IncomingCall, read: ReadCall): Promise<PreparedCall> {
+async function reserve(deps: CallDeps, call: IncomingCall, read: ReadCall): Promise<PreparedCall> {
+  const { exchange, route } = call
   const { model, bodyFor } = read
   const body = bodyFor(model.to[0])
   const usage = exchange.openUsage()
@@ -190,42 +195,36 @@ async function reserve({ exchange, route }: IncomingCall, read: ReadCall): Promi
     ...(writesOutput && lacksOutput(to) && { output }),
     ...(body.model !== undefined && { model: to.model }),
   })
-  const boundWith = (output: number): CallBound =>
+  const boundWith = (output: number, promptTokens?: number): CallBound =>
     largestOf(
       model.to.map((to) => {
         const server = serverOf(route.servers, to)
         const most = server.route.output === undefined ? 0 : output
         const { length } = bodyFor(to).measure(changesFor(to, output))
-        return boundOf(bodyFor(to), length, server.upstream.tokens, most)
+        const bound = boundOf(bodyFor(to), length, server.upstream.tokens, most)
+        return promptTokens === undefined ? bound : withPrompt(bound, promptTokens)
       }),
     )
-
-  let output = ownOutput
-  let bound: CallBound | undefined
-  if (route.form !== undefined) {
-    bound = boundWith(output)
-    if (writesOutput) {
-      const answers = Math.max(...model.to.map((to) => bodyFor(to).answers))
-      const fitting = fittingOutput(usage, bound, answers)
-      if (fitting < ownOutput && fitting >= 1) {
-        output = fitting
-        bound = boundWith(output)
-      }
-    }
-    const refusal = await usage.take({
-      tokens: bound.tokens,
-      prompt_tokens: bound.prompt,
-      completion_tokens: bound.completion,
-    })
-    if (refusal !== undefined) throw refusal
+  const plan = (promptTokens?: number): ReservationPlan => {
+    const bound = boundWith(ownOutput, promptTokens)
+    const answers = Math.max(...model.to.map((to) => bodyFor(to).answers))
+    const fitting = writesOutput ? fittingOutput(usage, bound, answers) : ownOutput
+    return fitting < ownOutput && fitting >= 1
+      ? { output: fitting, bound: boundWith(fitting, promptTokens), promptTokens }
+      : { output: ownOutput, bound, promptTokens }
   }
+  const counted = (): Promise<number | undefined> =>
+    countPrompt(deps, call, read, (to) => bodyFor(to).write(changesFor(to, ownOutput)))
+  const taken = route.form === undefined ? undefined : await takeBound(deps, call, plan, counted)
+  const output = taken?.output ?? ownOutput
   return {
     to: model.to,
     publicName: model.publicName,
     bodyBytes: body.bytes.length - body.images.bytes,
     imageTokens: upstream.tokens.image * body.images.count,
     answers: body.answers,
-    bound,
+    bound: taken?.bound,
+    promptTokens: taken?.promptTokens,
     isBounded: writesOutput || !isOpen,
     asksUsageOurselves,
     limitHeaders: { ...usage.headers },
@@ -236,6 +235,60 @@ async function reserve({ exchange, route }: IncomingCall, read: ReadCall): Promi
 
 function copyOf({ length, isCopy }: WrittenLength): number {
   return isCopy ? length : 0
+}
+
+/** What a call takes, by what is known of its prompt. */
+interface ReservationPlan {
+  readonly output: number
+  readonly bound: CallBound
+  readonly promptTokens: number | undefined
+}
+
+/**
+ * Takes the bound; where it does not fit, what the upstream counts in the place of what the bytes
+ * may come to at most.
+ */
+async function takeBound(
+  { counts }: CallDeps,
+  { exchange }: IncomingCall,
+  plan: (promptTokens?: number) => ReservationPlan,
+  counted: () => Promise<number | undefined>,
+): Promise<ReservationPlan> {
+  const usage = exchange.openUsage()
+  let planned = plan()
+  // Where not even the answer fits, no count would help.
+  const mayHelp = !fits(usage, planned.bound) && fits(usage, plan(1).bound)
+  const promptTokens = mayHelp ? await counted() : undefined
+  if (promptTokens !== undefined) planned = plan(promptTokens)
+  const { tokens, prompt, completion } = planned.bound
+  const refusal = await usage.take({ tokens, prompt_tokens: prompt, completion_tokens: completion })
+  if (refusal === undefined) return planned
+  if (promptTokens !== undefined) counts.wasInVain(exchange.known?.owner ?? '')
+  throw refusal
+}
+
+/** Asks where one upstream alone may get the call: each has tokens of its own. */
+async function countPrompt(
+  { counts }: CallDeps,
+  { exchange, route }: IncomingCall,
+  { model, bodyFor }: ReadCall,
+  bytesFor: (to: Destination) => Buffer,
+): Promise<number | undefined> {
+  const [to, ...others] = model.to
+  if (to === undefined || others.length > 0) return undefined
+  const { path } = serverOf(route.servers, to).route
+  const owner = exchange.known?.owner ?? ''
+  return await counts.count({ owner, to, path, body: bodyFor(to), write: () => bytesFor(to) })
+}
+
+/** Whether it fits what was left of the limits when the request was admitted. */
+function fits({ states }: Usage, { tokens, prompt, completion }: CallBound): boolean {
+  const costs: Readonly<Record<string, number>> = {
+    tokens,
+    prompt_tokens: prompt,
+    completion_tokens: completion,
+  }
+  return states.every(({ use, remaining }) => use.isShadow || costOf(use.limit.measure, costs) <= remaining)
 }
 
 /** What a call is counted by, beside requests. */

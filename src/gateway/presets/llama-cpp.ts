@@ -68,6 +68,7 @@ export const llamaCpp: Preset = {
     ...closedOfResponses,
   ],
   refusesMediaByUrl: true,
+  counter: 'llama.cpp',
   health: '/health',
   lists: { path: '/v1/models', form: 'openai' },
   hasTags: false,

@@ -32,6 +32,13 @@ export interface PresetRoute {
   readonly addsUsages?: boolean
 }
 
+/** How a server counts the tokens of a prompt without answering it. */
+export type PromptCounter =
+  /** `/tokenize` takes the call's own members. */
+  | 'vllm'
+  /** `/apply-template` makes a text of a chat, `/tokenize` tokens of a text. */
+  | 'llama.cpp'
+
 /** Headers of a whole answer that say its usage. */
 export interface UsageHeaders {
   readonly prompt: string
@@ -104,6 +111,8 @@ export interface Preset {
   readonly refusesMediaByUrl: boolean
   /** Whether it reads images by URL out of any text too, `![](http://…)`. @default false */
   readonly readsImagesInText?: boolean
+  /** @default it cannot count a prompt */
+  readonly counter?: PromptCounter
   /** @default it says its usage in bodies alone */
   readonly usageHeaders?: UsageHeaders
   /** What it answers with 200 while it is well. @default its calls alone say how it stands */

@@ -73,6 +73,7 @@ export const vllm: Preset = {
     ...closedOfResponses,
   ],
   refusesMediaByUrl: true,
+  counter: 'vllm',
   health: '/health',
   lists: { path: '/v1/models', form: 'openai' },
   hasTags: false,

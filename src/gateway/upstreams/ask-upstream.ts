@@ -1,17 +1,4 @@
-import type { Attempt, AttemptError, AttemptListener } from './upstream.ts'
-
-export interface AskOptions {
-  /** Milliseconds from the question to the end of the answer. */
-  readonly withinMs: number
-  /** Largest answer, in bytes. */
-  readonly bytesMax: number
-}
-
-/** A whole answer of 2xx, or what kept it from coming. */
-export type Answer = { readonly body: Buffer } | { readonly problem: string }
-
-/** Asks an upstream something of ours, beside all calls. Never rejects. */
-export type AskUpstream = (path: string, options: AskOptions) => Promise<Answer>
+import type { Answer, Attempt, AttemptError, AttemptListener } from './upstream.ts'
 
 /** Collects what one attempt brings. @param begin sends it */
 export function collectAnswer(

@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/time.ts'
-import type { AskUpstream } from './ask-upstream.ts'
+import type { AskUpstream } from './upstream.ts'
 
 /** The names of the models that an upstream lists. */
 export interface ModelList {

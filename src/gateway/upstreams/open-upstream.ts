@@ -5,11 +5,11 @@ import type { UpstreamOutcome } from '../../telemetry/measures.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { UpstreamSettings } from '../gateway-settings.ts'
 import type { Preset } from '../presets/preset.ts'
-import { type AskUpstream, collectAnswer } from './ask-upstream.ts'
+import { collectAnswer } from './ask-upstream.ts'
 import type { AttemptEnd, AttemptWatch } from './attempt.ts'
 import { openCredential } from './credential.ts'
 import { createModelList, type ModelList } from './model-list.ts'
-import type { Attempt, AttemptFailure, AttemptListener, Upstream } from './upstream.ts'
+import type { AskUpstream, Attempt, AttemptFailure, AttemptListener, Upstream } from './upstream.ts'
 import { createUpstreamBreaker, type UpstreamBreaker } from './upstream-breaker.ts'
 import { watchHealth } from './upstream-health.ts'
 import { type LineRequest, openUpstreamLine, type UpstreamLine } from './upstream-line.ts'
@@ -66,6 +66,7 @@ export function openUpstream(settings: UpstreamSettings, preset: Preset, deps: U
     preset,
     waitMs,
     send: calls.send,
+    ask,
     models: async () => list?.names(),
     redact: credential.redact,
     status: () => ({
@@ -187,12 +188,15 @@ function createAsk(parts: Parts): AskUpstream {
     onFirstByte() {},
     onOver() {},
   }
-  return (path, { withinMs, bytesMax }) => {
+  return (path, { withinMs, bytesMax, body }) => {
     const request: LineRequest = {
-      method: 'GET',
+      method: body === undefined ? 'GET' : 'POST',
       path,
-      headers: { accept: 'application/json' },
-      body: undefined,
+      headers: {
+        accept: 'application/json',
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      body,
       firstByteBy: monotonic() + withinMs,
       timeouts: { connectMs: withinMs, idleMs: withinMs, totalMs: withinMs },
     }

@@ -1,5 +1,5 @@
 import { every, type Scheduler } from '../../core/scheduler.ts'
-import type { AskUpstream } from './ask-upstream.ts'
+import type { AskUpstream } from './upstream.ts'
 
 /** Between two checks. */
 const checkMs = 10_000

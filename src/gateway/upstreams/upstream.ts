@@ -78,6 +78,21 @@ export interface UpstreamStatus {
   readonly models: readonly string[] | undefined
 }
 
+export interface AskOptions {
+  /** Milliseconds from the question to the end of the answer. */
+  readonly withinMs: number
+  /** Largest answer, in bytes. */
+  readonly bytesMax: number
+  /** JSON, for a POST. @default it is a GET */
+  readonly body?: Buffer
+}
+
+/** A whole answer of 2xx, or what kept it from coming. */
+export type Answer = { readonly body: Buffer } | { readonly problem: string }
+
+/** Asks an upstream something of ours, beside all calls. Never rejects. */
+export type AskUpstream = (path: string, options: AskOptions) => Promise<Answer>
+
 /** A model server that calls are forwarded to. */
 export interface Upstream {
   readonly settings: UpstreamSettings
@@ -91,6 +106,7 @@ export interface Upstream {
     /** When the first byte of the answer's body must have come, by the monotonic clock. */
     firstByteBy: number,
   ) => Attempt
+  readonly ask: AskUpstream
   /**
    * The names that it lists, kept 30 s; an upstream that cannot be asked keeps the last ones, and
    * undefined is one that never could.
