@@ -2,7 +2,6 @@ import type { Fault } from '../../core/fault.ts'
 import { addHeaderUsage, contentOfAll } from '../answer/add-header-usage.ts'
 import { readContent } from '../answer/read-content.ts'
 import { readUsage } from '../answer/read-usage.ts'
-import type { ReceivedContent } from '../answer/stream-reader.ts'
 import { passedHeaders } from './answer-headers.ts'
 import type { BegunAnswer } from './begin-attempt.ts'
 import { faultOf } from './find-answer.ts'
@@ -17,7 +16,6 @@ const nothing = { contentEvents: 0, contentBytes: 0 }
  */
 export function passWhole(call: OpenCall, answer: BegunAnswer): void {
   const { incoming, prepared, deps } = call
-  const { form } = incoming.route
   const pieces: Buffer[] = []
   let bytes = 0
 
@@ -39,21 +37,9 @@ export function passWhole(call: OpenCall, answer: BegunAnswer): void {
   })
 
   function leave(body: Buffer): void {
-    const isReadable = form !== undefined && answer.headers['content-encoding'] === undefined
-    const { usageHeaders } = answer.upstream.preset
-    const { answers } = prepared
-    const inBody = isReadable ? readUsage(form, body) : undefined
-    const said =
-      form === undefined || usageHeaders === undefined
-        ? inBody
-        : addHeaderUsage(inBody, answer.headers, usageHeaders, answers)
     const isRefused = answer.status >= 400
-    const contentOf = (): ReceivedContent => {
-      const sent = isReadable ? readContent(form, body) : { contentEvents: 0, contentBytes: bytes }
-      return usageHeaders === undefined ? sent : contentOfAll(sent, answer.headers, usageHeaders, answers)
-    }
-    const content = isRefused || said?.completion !== undefined ? nothing : contentOf()
-    call.delivered = () => ({ said, ...content })
+    const received = receivedOf(call, answer, body)
+    call.delivered = () => received
     const passed = isRefused ? withoutCredential(answer, body) : body
     const { keeper } = incoming
     const kept = isRefused
@@ -88,6 +74,25 @@ export function passWhole(call: OpenCall, answer: BegunAnswer): void {
       })
       .end(body)
   }
+}
+
+/** What a whole answer says of its usage, and what there is to estimate it by where it does not. */
+function receivedOf(call: OpenCall, answer: BegunAnswer, body: Buffer): ReturnType<OpenCall['delivered']> {
+  const { incoming, prepared } = call
+  const { form } = incoming.route
+  const { answers } = prepared
+  const { usageHeaders } = answer.upstream.preset
+  const isReadable = form !== undefined && answer.headers['content-encoding'] === undefined
+  const inBody = isReadable ? readUsage(form, body) : undefined
+  const said =
+    form === undefined || usageHeaders === undefined
+      ? inBody
+      : addHeaderUsage(inBody, answer.headers, usageHeaders, answers)
+  if (answer.status >= 400 || said?.completion !== undefined) return { said, ...nothing }
+  const sent = isReadable ? readContent(form, body) : { contentEvents: 0, contentBytes: body.length }
+  const content =
+    usageHeaders === undefined ? sent : contentOfAll(sent, answer.headers, usageHeaders, answers)
+  return { said, ...content }
 }
 
 /** An upstream's error may repeat what it was sent; all else of it goes on as it came. */

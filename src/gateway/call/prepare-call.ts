@@ -66,7 +66,11 @@ export function admitCall(deps: CallDeps, call: IncomingCall): Promise<AdmittedC
  *
  * @throws Refusal `input_invalid`, or of a limit; Fault `limiter_unavailable`, `overloaded`
  */
-export function reserveCall(deps: CallDeps, call: IncomingCall, { read }: AdmittedCall): Promise<PreparedCall> {
+export function reserveCall(
+  deps: CallDeps,
+  call: IncomingCall,
+  { read }: AdmittedCall,
+): Promise<PreparedCall> {
   return orGiveBack(call, async () => {
     if (read === undefined) return preparePlain(call)
     const prepared = await reserve(deps, call, read)

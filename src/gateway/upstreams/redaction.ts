@@ -5,7 +5,7 @@ export interface Redaction {
   readonly redact: Redact
 }
 
-/** @param isCut whether the text may go on: what may be the beginning of a secret at its end goes */
+/** @param isCut whether the text may go on: what may begin a secret at its end goes, too */
 export type Redact = (text: string, isCut?: boolean) => string
 
 /** Secrets that are known at once: the last one, and those that a file held before. */

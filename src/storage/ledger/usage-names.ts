@@ -1,12 +1,12 @@
 import { otherName } from '../../core/closed-names.ts'
 
 /** Routes and models beyond so many are counted as `other`: apps make them of what callers send. */
-export const namesMax = 500
+const namesMax = 500
 /**
  * Of these, routes that programs name as they ask about keys. One that names paths in place of
  * patterns leaves the others to the routes that there are.
  */
-export const askedNamesMax = 250
+const askedNamesMax = 250
 
 /** `verify POST /chat`, of `POST /v1/keys/verify`. */
 const asked = /^verify /
