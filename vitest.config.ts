@@ -102,8 +102,7 @@ export default defineConfig({
         },
       },
     ],
-    // More than a small machine has processors: much of what runs waits for a disk, a service or a time.
-    maxWorkers: 3,
+    maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     // Starts PostgreSQL and Redis once a test asks for one.
     globalSetup: 'test/support/start-services.ts',

@@ -1,3 +1,4 @@
+import type { Retries } from '../core/retries.ts'
 import type { Clock } from '../core/time.ts'
 import type { EntryWriter } from '../ledger/write/entry-writer.ts'
 import type { RecordAddress } from '../ledger/write/record-address.ts'
@@ -25,6 +26,8 @@ export interface ExchangeDeps {
   readonly monotonic: Clock
   /** Where records wait until a handler has settled what it reserved. */
   readonly abandoned: AbandonedExchanges
+  /** What could not be settled while the limiter was out. */
+  readonly retries: Retries
 }
 
 /** Whether exchanges are told of their answers. */

@@ -135,8 +135,8 @@ const anyKey: Demand = { anyKey: true }
 export function createGuard(options: GuardDeps): Guard {
   const { schemes, sessions, clock, monotonic, recorder } = options
   const { records, telemetry } = recorder
-  const { abandoned } = recorder
-  const exchangeDeps: ExchangeDeps = { records, telemetry, monotonic, abandoned }
+  const { abandoned, retries } = recorder
+  const exchangeDeps: ExchangeDeps = { records, telemetry, monotonic, abandoned, retries }
   const deps = admitDepsOf(options)
   const unguarded = createUnguardedRequests(exchangeDeps)
   const tellUnknownAddress = once(() => telemetry.event('guard.address_unknown', {}))

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import { createRetries, type Retries } from '../core/retries.ts'
 import type { Scheduler } from '../core/scheduler.ts'
 import type { Clock } from '../core/time.ts'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -48,6 +49,8 @@ export interface Recorder {
   readonly telemetry: Telemetry
   /** Exchanges whose records wait for their handlers. */
   readonly abandoned: AbandonedExchanges
+  /** What could not be settled while the limiter was out. */
+  readonly retries: Retries
   /** Writes the records and the counts that are left. */
   readonly close: () => Promise<void>
 }
@@ -68,15 +71,17 @@ export function createRecorder(options: RecorderOptions): Recorder {
   // Some demands take a bearer token whatever the schemes are: no key of either is recorded.
   const all = withBearer(schemes)
   const abandoned = new AbandonedExchanges(scheduler)
+  const retries = createRetries(scheduler)
   return {
     records: writer.isOn ? { writer, refusals, address, schemes: all, clock, monotonic } : undefined,
     changes: createChangeRecorder({ writer, clock, by: changedBy ?? null, latestChange }),
     writer,
     telemetry,
     abandoned,
+    retries,
     close() {
       abandoned.close()
-      closed ??= refusals.close()
+      closed ??= retries.close().then(() => refusals.close())
       return closed
     },
   }

@@ -1,5 +1,4 @@
 import { Refusal } from '../core/refusal.ts'
-import type { Scheduler } from '../core/scheduler.ts'
 import { ledgerMeasuresMax } from '../ledger/format/encoding.ts'
 import { type Costs, checkCosts } from '../limits/costs.ts'
 import { releaseUsage } from '../limits/end-usage.ts'
@@ -40,7 +39,7 @@ export type Reserve = <const Measure extends string>(
 /** Most measures of a reservation: the record has `requests` beside them. */
 const reservedMeasuresMax = ledgerMeasuresMax - 1
 
-export function createReserve(guard: Guard, scheduler: Scheduler): Reserve {
+export function createReserve(guard: Guard): Reserve {
   return async function reserve(request, costs) {
     const exchange = admittedExchange(guard, request)
     const usage = exchange.openUsage()
@@ -59,7 +58,7 @@ export function createReserve(guard: Guard, scheduler: Scheduler): Reserve {
       open?.done()
       throw thrown
     }
-    return createSettle({ reserved: { ...costs }, reservation, open, exchange, scheduler })
+    return createSettle({ reserved: { ...costs }, reservation, open, exchange })
   }
 }
 
@@ -68,7 +67,6 @@ interface SettleDeps<Measure extends string> {
   readonly reservation: TakenReservation
   readonly open: OpenReservations | undefined
   readonly exchange: Exchange
-  readonly scheduler: Scheduler
 }
 
 function createSettle<Measure extends string>({
@@ -76,9 +74,7 @@ function createSettle<Measure extends string>({
   reservation,
   open,
   exchange,
-  scheduler,
 }: SettleDeps<Measure>): UsageReservation<Measure> {
-  const { telemetry } = exchange.deps
   let isSettled = false
   return {
     reserved,
@@ -92,9 +88,7 @@ function createSettle<Measure extends string>({
       }
       isSettled = true
       const costs = { ...used }
-      const isCounted = await settleWhenBack({ telemetry, scheduler, origin: exchange.origin }, () =>
-        reservation.settle(costs),
-      )
+      const isCounted = await settleWhenBack(exchange, () => reservation.settle(costs))
       if (!isCounted) noteReserved(exchange)
       open?.done()
     },

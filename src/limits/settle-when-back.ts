@@ -1,30 +1,30 @@
-import type { Scheduler } from '../core/scheduler.ts'
+import type { Retries } from '../core/retries.ts'
 import type { EventOrigin, Telemetry } from '../telemetry/telemetry.ts'
 
-/** Between two tries to settle what a limiter could not, in milliseconds. */
-const againMs = 1_000
+/** A request that has reserved something. */
+export interface ReservingRequest {
+  readonly origin: EventOrigin
+  readonly deps: { readonly telemetry: Telemetry; readonly retries: Retries }
+}
 
 /**
- * Settles, now or, while the limiter is out, when it is back: what was reserved stays counted until
- * then, as long as the process lives. Never rejects.
+ * Puts what a request really used in the place of what it reserved, now or, while the limiter is
+ * out, when it is back: what was reserved stays counted until then, as long as the process lives.
+ * Never rejects.
  *
  * @returns whether it is settled now
  */
 export async function settleWhenBack(
-  deps: {
-    readonly telemetry: Telemetry
-    readonly scheduler: Scheduler
-    readonly origin: EventOrigin
-  },
-  settle: () => void | Promise<void>,
+  { origin, deps: { telemetry, retries } }: ReservingRequest,
+  settle: () => Promise<void>,
 ): Promise<boolean> {
+  const tell = (fault: unknown): void => telemetry.event('limiter.settle_failed', {}, fault, origin)
   try {
     await settle()
     return true
   } catch (fault) {
-    const { telemetry, scheduler, origin } = deps
-    telemetry.event('limiter.settle_failed', {}, fault, origin)
-    scheduler.after(againMs, () => void settleWhenBack(deps, settle))
+    tell(fault)
+    retries.add(settle, fault, tell)
     return false
   }
 }

@@ -223,7 +223,7 @@ export async function createWard<Required extends boolean>(
     guard: guard as Guard<Required>,
     admit: async (head, demand) =>
       (guard as Guard<Required>).admit(guard.find(head) ?? guard.open(head, head, undefined), demand),
-    reserve: createReserve(guard, scheduler),
+    reserve: createReserve(guard),
     keys: createKeyService({ store: announced, peppers, format, clock, changes }),
     owners: createOwnerService({ store: announced, clock, changes }),
     limits: createLimitStatus({ store, limiter, defaults: limits, changes }),

@@ -97,10 +97,11 @@ describe.each(alike)('examples/%s', (name) => {
       const beyond = await chat({ 'X-API-Key': chatter }, { text: 'a'.repeat(51) })
       expect(beyond).toMatchObject({ status: 429, body: { code: 'rate_limited' } })
       expect(Number(beyond.headers.get('retry-after'))).toBeGreaterThan(0)
-      const chats = await runModelward<{ readonly records: readonly object[] }>(folder, [
-        ...['ledger', 'query', '--event', 'request.finished'],
-      ])
-      expect(chats.records).toMatchObject([
+      const { records } = await runModelward<{
+        readonly records: readonly { readonly route: string | null }[]
+      }>(folder, ['ledger', 'query', '--event', 'request.finished'])
+      // Hono's server sends an answer that takes a moment in pieces, too.
+      expect(records.filter(({ route }) => route !== '/predict')).toMatchObject([
         { route: name === 'web' ? null : '/chat', measures: { requests: 1, tokens: 10 } },
         { measures: { tokens: 10 } },
       ])

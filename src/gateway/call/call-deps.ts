@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Fault } from '../../core/fault.ts'
+import type { Retries } from '../../core/retries.ts'
 import type { Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
 import type { Guard } from '../../guard/guard.ts'
@@ -8,7 +9,6 @@ import type { PromptRatios } from '../answer/estimate-usage.ts'
 import type { ModelDirectory } from '../directory/model-directory.ts'
 import type { OpenCalls } from './open-calls.ts'
 import type { PromptCounts } from './prompt-counts.ts'
-import type { Retries } from './retries.ts'
 import type { UpstreamPlaces } from './upstream-places.ts'
 
 /** Which request a fault is of. */

@@ -5,6 +5,7 @@ import { noteProblem } from '../../guard/attached-exchange.ts'
 import type { Exchange } from '../../guard/exchange.ts'
 import { lingerOverBody } from '../../guard/node/lingering-close.ts'
 import { releaseUsage } from '../../limits/end-usage.ts'
+import { settleWhenBack } from '../../limits/settle-when-back.ts'
 import type { ReceivedContent, SaidUsage } from '../answer/stream-reader.ts'
 import { problemFor } from '../dialects/problem-in.ts'
 import type { Destination } from '../directory/model-directory.ts'
@@ -17,7 +18,6 @@ import type { FindingAnswer } from './find-answer.ts'
 import { type BegunCall, faultyCallOf } from './incoming-call.ts'
 import type { EndableCall } from './open-calls.ts'
 import type { PreparedCall } from './prepare-call.ts'
-import { settle } from './settle.ts'
 
 /** Why a call ended before its answer was whole. */
 export type EndReason =
@@ -218,7 +218,8 @@ export class OpenCall implements EndableCall {
   }
 
   async #settleAndRecord(end: CallEnd, leave: (fault?: Fault) => void): Promise<void> {
-    const { deps, exchange, incoming } = this
+    const { exchange, incoming } = this
+    const { usage } = exchange
     const unstarted = await this.#unstarted()
     if (unstarted !== undefined) {
       this.answerProblem(unstarted)
@@ -226,7 +227,7 @@ export class OpenCall implements EndableCall {
     }
     await this.#keeper?.release()
     const charge = this.#chargeOf(end.charge)
-    if (charge !== undefined) await settle(deps, exchange, charge.costs)
+    if (charge !== undefined) await settleWhenBack(exchange, async () => usage.settle(charge.costs))
     exchange.detail = this.#detail({
       attempts: this.#finding?.attempts() ?? 0,
       usage: charge?.source ?? 'none',

@@ -1,7 +1,7 @@
-import { type RetryDelay, retryDelayMs } from '../../core/retry-delay.ts'
-import type { Scheduler } from '../../core/scheduler.ts'
+import { type RetryDelay, retryDelayMs } from './retry-delay.ts'
+import type { Scheduler } from './scheduler.ts'
 
-/** What could not be done as a call ended, and is tried again. */
+/** What could not be done as a request ended, because a store was out, and is tried again. */
 export interface Retries {
   /**
    * Tries some work again until it no longer rejects.
@@ -35,7 +35,10 @@ const delay: RetryDelay = { baseMs: 1_000, capMs: 30_000 }
 const lastTryMs = 2_000
 
 /** @param random gives a number from 0 on and below 1 */
-export function createRetries({ after }: Pick<Scheduler, 'after'>, random: () => number): Retries {
+export function createRetries(
+  { after }: Pick<Scheduler, 'after'>,
+  random: () => number = Math.random,
+): Retries {
   const left = new Set<Retry>()
 
   function later(retry: Retry): void {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createTestTime } from '../../../test/support/test-time.ts'
+import { createTestTime } from '../../test/support/test-time.ts'
 import { createRetries } from './retries.ts'
 
 /** Work that fails while it is out, and what became of it. */
