@@ -16,5 +16,8 @@ test('the sources report every event of the table', () => {
     .join('\n')
   expect(Object.keys(events).filter((name) => !code.includes(`'${name}'`))).toEqual([])
   // An outage's end is told by what told its beginning.
-  expect(Object.keys(outages).filter((name) => !code.includes(`createOutageReport('${name}'`))).toEqual([])
+  const isPaired = ([start, end]: [string, string]): boolean =>
+    code.includes(`createOutageReport('${start}'`) ||
+    (code.includes(`event('${start}'`) && code.includes(`event('${end}'`))
+  expect(Object.entries(outages).filter((pair) => !isPaired(pair))).toEqual([])
 })

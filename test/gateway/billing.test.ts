@@ -152,7 +152,7 @@ describe('a budget that is used up', () => {
   })
 
   test.each(['ollama', 'vllm', 'tgi', 'openai', 'llama.cpp'] as const)(
-    'is passed round by no route of %s: each that has tokens is refused, and asks no upstream',
+    'is passed round by no route of %s: each that has tokens is refused, and asks no upstream for more than a count',
     async (preset) => {
       await using upstream = await startHostile(hostile['answers 503'])
       await using gateway = await openGateway({
@@ -171,10 +171,15 @@ describe('a budget that is used up', () => {
       // What a template may add is more than all of it.
       expect(statuses).toEqual(counted.map(({ path }) => [path, 422]))
       expect(gateway.records().map(({ measures }) => measures['tokens'] ?? 0)).toEqual(counted.map(() => 0))
-      expect(upstream.requests).toEqual([])
+      expect(upstream.requests.filter(({ text }) => !asksForCount(text))).toEqual([])
     },
   )
 })
+
+/** Where the bound of bytes does not fit, vLLM and llama.cpp count the prompt before it is refused. */
+function asksForCount(text: string): boolean {
+  return /^POST \/(?:tokenize|apply-template) /.test(text)
+}
 
 describe('a stream is charged', () => {
   test.each([

@@ -218,8 +218,8 @@ export class OpenCall implements EndableCall {
   }
 
   async #settleAndRecord(end: CallEnd, leave: (fault?: Fault) => void): Promise<void> {
-    const { exchange, incoming } = this
-    const { usage } = exchange
+    const { deps, exchange, incoming } = this
+    const { usage, origin } = exchange
     const unstarted = await this.#unstarted()
     if (unstarted !== undefined) {
       this.answerProblem(unstarted)
@@ -227,7 +227,7 @@ export class OpenCall implements EndableCall {
     }
     await this.#keeper?.release()
     const charge = this.#chargeOf(end.charge)
-    if (charge !== undefined) await settleWhenBack(exchange, async () => usage.settle(charge.costs))
+    if (charge !== undefined) await settleWhenBack({ deps, origin }, async () => usage.settle(charge.costs))
     exchange.detail = this.#detail({
       attempts: this.#finding?.attempts() ?? 0,
       usage: charge?.source ?? 'none',
