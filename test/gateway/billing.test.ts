@@ -176,7 +176,7 @@ describe('a budget that is used up', () => {
   )
 })
 
-/** Where the bound of bytes does not fit, vLLM and llama.cpp count the prompt before it is refused. */
+/** Where the bound of bytes does not fit, vLLM and llama.cpp count before a call is refused. */
 function asksForCount(text: string): boolean {
   return /^POST \/(?:tokenize|apply-template) /.test(text)
 }

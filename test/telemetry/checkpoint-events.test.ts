@@ -30,7 +30,7 @@ test('what stores checkpoints gets each of them, and then none is an event', () 
   const events: OperationalEvent[] = []
   const telemetry = createTelemetry([(event) => events.push(event)])
   const stored: number[] = []
-  const type = 'modelward-checkpoint-1'
+  const type = 'modelward-checkpoint-1' as const
   const checkpointAt = (seq: number) => ({
     type,
     stream: 'a',
