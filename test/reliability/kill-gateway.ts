@@ -27,9 +27,14 @@ const streams = 100
 /** Large enough for all streams. */
 const amount = 1_000_000_000
 const limit = `${amount} tokens/h`
-/** A kill comes after so many whole answers of its round, and a moment. */
-const killUntilWhole = 120
+/**
+ * A kill comes after fewer whole answers of its round, and a moment: where all streams end at once,
+ * many are still under way.
+ */
+const killUntilWhole = 60
 const killWithinMs = 30
+/** Kills beyond those asked for, while none has met a call under way. */
+const moreKills = 4
 
 interface Seen {
   /** Request ids of the streams whose terminal event was seen. */
@@ -49,7 +54,7 @@ export async function killGateway(kills: number, tell: (message: string) => void
   const seen: Seen = { whole: new Set(), cutOff: 0 }
   const differences: string[] = []
   let key: { readonly id: string; readonly key: string } | undefined
-  for (let kill = 1; kill <= kills; kill += 1) {
+  for (let kill = 1; kill <= kills || (seen.cutOff === 0 && kill <= kills + moreKills); kill += 1) {
     await using server = await start()
     key ??= await runJson(['keys', 'create', '--name', 'k', '--limit', limit, '--data', data])
     const before = seen.whole.size
