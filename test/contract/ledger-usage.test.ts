@@ -4,9 +4,13 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { LedgerEntry } from '../../src/ledger/format/record.ts'
 import type { UsageQuery } from '../../src/ledger/ledger.ts'
 import { readValue, type SqliteDatabase } from '../../src/storage/sqlite/database.ts'
-import { openLedgerDatabase } from '../../src/storage/sqlite/ledger/ledger-database.ts'
+import {
+  openLedgerDatabase,
+  openLedgerDatabaseToRead,
+} from '../../src/storage/sqlite/ledger/ledger-database.ts'
 import { fillUsage } from '../../src/storage/sqlite/ledger/usage/fill-usage.ts'
 import { openUsageDatabase, usageFileOf } from '../../src/storage/sqlite/ledger/usage/usage-database.ts'
+import { createUsageKeeper } from '../../src/storage/sqlite/ledger/usage/usage-keeper.ts'
 import { addUp, ledgerBegin, requestOf } from './ledger.contract.ts'
 import { maintainAnew, manyOf, type OpenedThreads, openThreads } from './ledger-threads.ts'
 
@@ -164,6 +168,24 @@ test('however many keys are used, a bounded number of rows is held', () => {
   threads.maintain()
   expect(threads.heldUsage(everything)?.rows.length ?? 0).toBeLessThan(32_768)
   expect(threads.usageBeside({ by: ['key'] })).toHaveLength(each.length)
+})
+
+test('a turn that has no time left writes what it has made full', () => {
+  const threads = openThreads()
+  threads.write(Array.from({ length: 80_000 }, (_, number) => requestOf({ keyId: `key_${number}` })))
+  const keeper = createUsageKeeper(threads.file)
+  const ledger = openLedgerDatabaseToRead(threads.file)
+  onTestFinished(() => {
+    keeper.close()
+    ledger.close()
+  })
+  // The first turn writes all that it has.
+  keeper.fill(ledger, 0)
+  const held = Array.from({ length: 20 }, () => {
+    keeper.fill(ledger, 0)
+    return keeper.held(everything)?.rows.length ?? 0
+  })
+  expect(Math.max(...held)).toBeLessThan(32_768)
 })
 
 test('no commit of the ledger waits while usage is written', () => {

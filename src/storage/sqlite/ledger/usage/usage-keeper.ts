@@ -68,8 +68,9 @@ export function createUsageKeeper(ledgerFile: string, keepMs?: number): UsageKee
     if (held !== undefined && !isCurrent(held, usage, ledger)) held = undefined
     do {
       held ??= beginUsage(usage, ledger)
+      // Full already, it could not be written the last time.
+      if (!isFull(held) && !addBlocks(held, ledger)) break
       if (isFull(held)) write(usage)
-      else if (!addBlocks(held, ledger)) break
     } while (performance.now() < deadline)
     return usage
   }
