@@ -45,6 +45,8 @@ test('several processes serve one port as nodes of the fleet, count limits toget
   expect(workerPids()).toHaveLength(4)
   expect(await liveNodes()).toBe(4)
   const answers = await Promise.all(Array.from({ length: 1_000 }, () => predict(server, key)))
+  const others = answers.filter(({ status }) => status !== 200 && status !== 429)
+  expect(await Promise.all(others.map((answer) => answer.text()))).toEqual([])
   const admitted = answers.filter(({ status }) => status === 200)
   expect(admitted).toHaveLength(100)
   expect(answers.filter(({ status }) => status === 429)).toHaveLength(900)
