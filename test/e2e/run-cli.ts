@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
+import { runInHost } from '../support/command-hosts.ts'
 
 export const cliFile: string = resolve('src/cli/main.ts')
 
@@ -35,6 +36,14 @@ export function cleanEnvironment(env: CliOptions['env'] = {}): NodeJS.ProcessEnv
   return { ...Object.fromEntries(kept), ...env }
 }
 
+/** Commands that take over signals, or the end of their process. */
+const ofOwnProcess = ['serve']
+
+/** What a process reads when it starts. */
+function isOfStart(variable: string): boolean {
+  return /^(NODE_|LD_|UV_|SSL_|TZ$|FAKETIME)/.test(variable)
+}
+
 /** Starts the real command line as a process of its own. */
 export function spawnCli(args: readonly string[], options: CliOptions = {}): ChildProcess {
   const [program = '', ...rest] = [...(options.under ?? []), process.execPath, cliFile, ...args]
@@ -49,8 +58,22 @@ export function spawnCli(args: readonly string[], options: CliOptions = {}): Chi
   return child
 }
 
-/** Runs one command to its end. */
+/**
+ * Runs one command to its end: in a process that has run others before, where one is free and
+ * nothing is asked that only a process of its own has.
+ */
 export async function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliRun> {
+  const { cwd = tmpdir(), env, input = '', under } = options
+  const isOrdinary = under === undefined && !Object.keys(env ?? {}).some(isOfStart)
+  const ran =
+    isOrdinary && !ofOwnProcess.includes(args[0] ?? '')
+      ? await runInHost({ args, cwd, env: cleanEnvironment(env), input })
+      : undefined
+  return ran ?? runInOwnProcess(args, options)
+}
+
+/** Runs one command to its end in a process of its own. */
+export async function runInOwnProcess(args: readonly string[], options: CliOptions = {}): Promise<CliRun> {
   const child = spawnCli(args, options)
   const [[code], stdout, stderr] = await Promise.all([
     once(child, 'close') as Promise<[number | null]>,
