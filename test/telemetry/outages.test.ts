@@ -63,7 +63,7 @@ test('a PostgreSQL that is killed is two events, however many requests and subje
   await using node = await fleet.start('--limit-default', '100000/day')
   const { key } = await fleet.createKey()
   await until(node, key, { status: 200 })
-  // On a slow machine it may have been out before: a second outage soon after is one with the first.
+  // On a slow machine it may have been out before: another soon after is one with the first.
   await expect.poll(() => isOver(node), { timeout: 100_000 }).toBe(true)
   const before = namesIn(node).length
   postgres.kill()
