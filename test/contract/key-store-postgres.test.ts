@@ -18,15 +18,19 @@ async function takeSchema(): Promise<TestSchema> {
   return made
 }
 
-describeKeyStore('postgres', async (clock) => {
-  const schema = await takeSchema()
-  const { store, postgres, close } = await openPostgresKeys(schema.url, { clock })
-  return {
-    store,
-    async dispose() {
-      await emptyKeys(postgres)
-      await close()
-      free.push(schema)
-    },
-  }
-})
+describeKeyStore(
+  'postgres',
+  async (clock) => {
+    const schema = await takeSchema()
+    const { store, postgres, close } = await openPostgresKeys(schema.url, { clock })
+    return {
+      store,
+      async dispose() {
+        await emptyKeys(postgres)
+        await close()
+        free.push(schema)
+      },
+    }
+  },
+  0.25,
+)

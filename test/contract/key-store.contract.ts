@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { KeyRecord } from '../../src/keys/record/key-record.ts'
 import type { KeyQuery, KeyStore } from '../../src/keys/store/key-store.ts'
+import { scaled } from '../support/scaled.ts'
 import { testAnswers } from './answers.contract.ts'
 import { testChanges } from './changes.contract.ts'
 import { testImportedKeys } from './imported-keys.contract.ts'
@@ -20,8 +21,12 @@ import { testOwnerKeys } from './owner-keys.contract.ts'
 import { testOwners } from './owners.contract.ts'
 import { testSequences } from './sequences.contract.ts'
 
-/** The promises of `KeyStore`, for every store. */
-export function describeKeyStore(name: string, open: OpenStore): void {
+/**
+ * The promises of `KeyStore`, for every store.
+ *
+ * @param part how much of the random sequences is played: less where a store is slow to open
+ */
+export function describeKeyStore(name: string, open: OpenStore, part: number = 1): void {
   describe(`key store: ${name}`, () => {
     let now: number
     let opened: OpenedStore
@@ -41,13 +46,13 @@ export function describeKeyStore(name: string, open: OpenStore): void {
     describe('keys', () => testKeys(get))
     describe('imported keys', () => testImportedKeys(get))
     describe('uses of keys', () => testKeyUses(get))
-    describe('owners', () => testOwners(get, open))
+    describe('owners', () => testOwners(get, open, scaled(60 * part)))
     describe('keys of an owner', () => testOwnerKeys(get))
     describe('stored answers', () => testAnswers(get))
     describe('changes', () => testChanges(get))
     describe('settings', () => testSettings(get))
-    describe('listing', () => testListing(get, open))
-    describe('models', () => testSequences(open))
+    describe('listing', () => testListing(get, open, scaled(150 * part)))
+    describe('models', () => testSequences(open, scaled(80 * part)))
     test('after close every call rejects with store_unavailable', async () => {
       await store.close()
       const query: KeyQuery = { sort: 'id', descending: false, limit: 10 }

@@ -6,7 +6,7 @@ import { type KeyQuery, keySorts } from '../../src/keys/store/key-store.ts'
 import { addUsedKeys, type Get, idOf, keyOf, listAllIds, type OpenStore, sortValue } from './key-fixtures.ts'
 
 /** Listings are those of a sorted and filtered array. */
-export function testListing(get: Get, open: OpenStore): void {
+export function testListing(get: Get, open: OpenStore, runs: number): void {
   test('a name is matched in any case of ASCII letters, and literally: no wildcard, no quoting', async () => {
     const { store } = get()
     const names = ['100% Pure', '100 pure', 'a_b', 'aXb', "it's", 'ÉCOLE', 'école', 'back\\slash']
@@ -66,7 +66,7 @@ export function testListing(get: Get, open: OpenStore): void {
           await dispose()
         }
       }),
-      { numRuns: 150 },
+      { numRuns: runs },
     )
   })
 }

@@ -4,7 +4,7 @@ import type { KeyStore } from '../../src/keys/store/key-store.ts'
 import { type Get, type OpenStore, ownerOf } from './key-fixtures.ts'
 
 /** Records of owners, with keys or without. */
-export function testOwners(get: Get, open: OpenStore): void {
+export function testOwners(get: Get, open: OpenStore, runs: number): void {
   test('an owner comes back as it was set, frozen; one that was not set is not found', async () => {
     const { store } = get()
     const record = ownerOf('équipe/1 "%" \u{1F511}', {
@@ -60,7 +60,7 @@ export function testOwners(get: Get, open: OpenStore): void {
           await dispose()
         }
       }),
-      { numRuns: 60 },
+      { numRuns: runs },
     )
   })
 }

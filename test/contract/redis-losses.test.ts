@@ -105,7 +105,7 @@ async function openFleet() {
  * Of 250 to 450 steps each. `REDIS_LOSSES=36` plays more than ten thousand steps, in a minute and a
  * half.
  */
-const histories = Number(process.env['REDIS_LOSSES'] ?? 10)
+const histories = Number(process.env['REDIS_LOSSES'] ?? 5)
 
 test('no window and no day ever lets in more than its limit, whatever Redis has lost, and a loss costs a long limit 1/64 at most', async () => {
   const { nodes, time, harm } = await openFleet()

@@ -38,7 +38,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
 )
 
 /** Whatever is done one after another has the outcome that it has on plain maps. */
-export function testSequences(open: OpenStore): void {
+export function testSequences(open: OpenStore, runs: number): void {
   test('any sequence of additions and replacements of keys and owners does what it does to plain maps', async () => {
     await fc.assert(
       fc.asyncProperty(steps, async (sequence) => {
@@ -64,7 +64,7 @@ export function testSequences(open: OpenStore): void {
           await dispose()
         }
       }),
-      { numRuns: 80 },
+      { numRuns: runs },
     )
   })
 }

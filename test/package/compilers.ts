@@ -18,7 +18,7 @@ export const compilers: readonly Compiler[] = [
     typescript: '5.4',
     isOfToday: false,
     resolutions: ['nodenext', 'bundler', 'node10'],
-    always: ['nodenext', 'bundler', 'node10'],
+    always: ['nodenext'],
   },
   {
     typescript: '5.9',

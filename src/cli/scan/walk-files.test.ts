@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { temporaryFolder } from '../../../test/e2e/run-cli.ts'
+import { scaled } from '../../../test/support/scaled.ts'
 import { walkFiles } from './walk-files.ts'
 
 /** Writes a file for each entry, and a folder for each name that ends with `/`. */
@@ -190,7 +191,7 @@ describe.runIf(hasGit)('git as the judge', () => {
         const isOurs = (path: string) => parts(path).some((each) => ignored.includes(each))
         expect(folders.filter(isOurs)).toEqual(folders.filter((each) => judged.has(each)))
       }),
-      { numRuns: 150 },
+      { numRuns: scaled(60) },
     )
   }, 120_000)
 })
