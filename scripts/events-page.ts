@@ -31,6 +31,8 @@ The library hands each to \`onEvent\`: \`{ name, level, message, fields, cause, 
 - What each request of an outage could bring is said once a minute at most, with how many there were in \`times\`.
 - **An event that one request has caused says which**, marked ³: \`request_id\`, which its answer, its record and its own log lines have, and \`trace_id\` and \`span_id\` where it is traced;
   of a job and its webhook those of the request that made it. One that no request has caused, such as a job that an app made by itself, has none, nor has a line that counts several.
+  An event without ³ never names one: it is about the process, or about what many requests share, such as a store, the ledger, a model, an upstream or a peer. In the server a request that is answered
+  with a 5xx for it has a log line of its own, with its \`request_id\` and \`code\`.
 
 | event | level | what happened | fields | what it means, and what to do |
 |---|---|---|---|---|`

@@ -35,9 +35,11 @@ test.each(['203.0.113.7:51234', '[2001:db8::1]:443', '::ffff:203.0.113.7'])(
   },
 )
 
-test('what is no address is said once', async () => {
-  const { telemetry, names: told } = collectEvents()
+test('what is no address is said once, of the first such request', async () => {
+  const { telemetry, events: told } = collectEvents()
   const ward = await openTestWard({ telemetry })
-  for (const ip of ['unix', 'client', '_hidden']) ward.guard.open({}, headOf('wrong', ip), 'GET')
-  expect(told).toEqual(['guard.address_unknown'])
+  for (const ip of ['unix', 'client', '_hidden'])
+    ward.guard.open({}, headOf('wrong', ip), 'GET', `request of ${ip}`)
+  expect(told).toMatchObject([{ name: 'guard.address_unknown', requestId: 'request of unix' }])
+  expect(told).toHaveLength(1)
 })

@@ -139,15 +139,17 @@ export function createGuard(options: GuardDeps): Guard {
   const exchangeDeps: ExchangeDeps = { records, telemetry, monotonic, abandoned, retries }
   const deps = admitDepsOf(options)
   const unguarded = createUnguardedRequests(exchangeDeps)
-  const tellUnknownAddress = once(() => telemetry.event('guard.address_unknown', {}))
+  const tellUnknownAddress = once(({ origin }: Exchange) =>
+    telemetry.event('guard.address_unknown', {}, undefined, origin),
+  )
 
   function open(request: object, head: RequestHead, method: string | undefined, id?: string): Exchange {
-    if (head.address === unknownAddress) tellUnknownAddress()
     const exchange = new Exchange(exchangeDeps, head, method, id)
     exchange.next = findExchange(request)
     attachExchange(request, exchange)
     unguarded.end(request)
     exchange.trace = traceExchange(telemetry.tracing, request)
+    if (head.address === unknownAddress) tellUnknownAddress(exchange)
     return exchange
   }
 
@@ -209,10 +211,10 @@ function admitDepsOf(options: GuardDeps): AdmitDeps {
   }
 }
 
-function once(act: () => void): () => void {
+function once<Of>(act: (of: Of) => void): (of: Of) => void {
   let isDone = false
-  return () => {
-    if (!isDone) act()
+  return (of) => {
+    if (!isDone) act(of)
     isDone = true
   }
 }

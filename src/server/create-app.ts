@@ -6,6 +6,7 @@ import { readClientAddress } from '../core/client-address.ts'
 import type { Refusal } from '../core/refusal.ts'
 import { modelward } from '../fastify/guard.ts'
 import type { Gateway } from '../gateway/create-gateway.ts'
+import { findRequestSpan } from '../guard/request-span.ts'
 import type { JobService } from '../jobs/job-service.ts'
 import type { ServedModel } from '../models/model.ts'
 import type { StorageNodes } from '../storage/storage.ts'
@@ -200,7 +201,8 @@ function warnOfProxy(app: FastifyInstance, { event }: Telemetry): void {
   app.addHook('onRequest', function noticeProxy(request, _reply, done) {
     if (!hasWarned && request.headers['x-forwarded-for'] !== undefined) {
       hasWarned = true
-      event('server.proxy_untrusted', {})
+      const trace = findRequestSpan(request)?.context
+      event('server.proxy_untrusted', {}, undefined, { requestId: request.id, trace })
     }
     done()
   })

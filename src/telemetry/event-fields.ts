@@ -112,9 +112,11 @@ export interface EventFields {
 export type RequestEventName =
   | `job.${'attempt_failed' | 'dead' | 'not_begun' | 'not_ended' | 'not_recorded'}`
   | `job.${'not_cancelled' | 'handback_failed' | 'lease_lost'}`
-  | `webhook.${'gave_up' | 'not_recorded'}`
+  | `webhook.${'gave_up' | 'not_recorded' | 'not_settled' | 'secret_unreadable'}`
   | `limiter.${'settle_failed' | 'shadow_refused'}`
   | `ledger.${'record_lost' | 'sink_failed'}`
+  | 'guard.address_unknown'
+  | 'server.proxy_untrusted'
   | 'keys.upgrade_failed'
   | 'idempotency.release_failed'
 

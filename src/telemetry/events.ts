@@ -32,7 +32,8 @@ export const events: { readonly [Name in EventName]: EventRow<Name> } = {
   'keys.refresh_failed': {
     level: 'error',
     sentence: 'a key was changed, and the cache could not be refreshed at once',
-    remedy: 'The next poll refreshes it; until then the lease bounds how long the old state is used.',
+    remedy:
+      'The next poll refreshes it; until then the lease bounds how long the old state is used. It names no request: the change is durable, and is answered and recorded as ever, whether a request, an app or the command line made it.',
     explainedBy: 'store.unreachable',
     fields: {},
   },

@@ -152,6 +152,7 @@ export const jobEvents: {
     sentence: 'a webhook secret could not be opened',
     remedy: 'It was sealed under another pepper. Restore the pepper, or make a new secret.',
     isBrief: true,
+    isOfRequest: true,
     fields: { times: 'how many since the last such line' },
   },
   'webhook.outbox_unreadable': {
@@ -173,6 +174,7 @@ export const jobEvents: {
     remedy: 'It is sent again once its lease ends; receivers deduplicate by `webhook-id`.',
     isBrief: true,
     explainedBy: 'store.unreachable',
+    isOfRequest: true,
     fields: { times: 'how many since the last such line' },
   },
   'webhook.not_recorded': {

@@ -12,6 +12,7 @@ export const serverEvents: {
     sentence: 'a client came from what is no address',
     remedy:
       'Said once for each process. All such clients count as one, `unknown`, and keys with an address list are refused. Let the proxy that is trusted send the address in `X-Forwarded-For`, with or without a port; an `address` option must return it.',
+    isOfRequest: true,
     fields: {},
   },
   'server.proxy_untrusted': {
@@ -19,6 +20,7 @@ export const serverEvents: {
     sentence: 'a request names its client in `X-Forwarded-For`, and no proxy is trusted',
     remedy:
       'Said once for each process. The address of a client is the connection’s. Behind a proxy all clients then have one address, for allow lists, wrong keys and records: name the proxy, and nothing else, with `--trust-proxy`. Without a proxy a client has sent the header itself, and nothing believes it.',
+    isOfRequest: true,
     fields: {},
   },
   'server.started': {

@@ -80,7 +80,7 @@ test('a listener that fails later, as an async one does, is a warning and no end
   const asked = vi.fn(failLater)
   const warned = once(process, 'warning')
   const { event } = createTelemetry([asked as () => void])
-  event('guard.address_unknown', {})
+  event('guard.address_unknown', {}, undefined, undefined)
   expect(String(await warned)).toContain('guard.address_unknown')
 
   const counted = vi.fn(failLater)

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/time.ts'
-import { readOrigin } from '../jobs/job-origin.ts'
+import { type JobOrigin, readOrigin } from '../jobs/job-origin.ts'
 import { ledgerEntry } from '../ledger/format/record.ts'
 import type { EntryWriter } from '../ledger/write/entry-writer.ts'
 import type { WebhookOutcome } from '../telemetry/measures.ts'
@@ -26,6 +26,11 @@ export interface AttemptOptions extends SendOptions {
 
 /** The newest, and the one that it replaces. */
 const signingSecretsMax = 2
+
+/** The request that made its job. Of a damaged row nothing is known but its id: undefined. */
+export function originOf({ isDamaged, job }: WebhookDelivery): JobOrigin | undefined {
+  return isDamaged ? undefined : readOrigin(job.requestId)
+}
 
 /**
  * Attempts a claimed delivery once, settles it, and records where it has ended. Rejects where the
@@ -99,7 +104,7 @@ async function send(
   // Again, for what is allowed may have changed since the job was accepted.
   const parsed = parseTarget(delivery.url, options.rules)
   if ('fault' in parsed) return failed('address_denied')
-  const secrets = await openSecrets(delivery.owner, options)
+  const secrets = await openSecrets(delivery, options)
   if (secrets.length === 0) return failed('secret_missing')
   const body = writeWebhookBody(delivery)
   const headers = {
@@ -121,14 +126,18 @@ function failed(reason: NonNullable<Outcome['reason']>): Outcome {
   return { status: null, reason, retryAfter: null }
 }
 
-async function openSecrets(owner: string, options: AttemptOptions): Promise<readonly Uint8Array[]> {
+async function openSecrets(
+  delivery: WebhookDelivery,
+  options: AttemptOptions,
+): Promise<readonly Uint8Array[]> {
+  const { owner } = delivery
   const found = await options.outbox.findWebhookSecrets(owner, options.clock())
   return found.slice(0, signingSecretsMax).flatMap(({ sealed }) => {
     try {
       return [options.seal.open(sealed, owner)]
     } catch (thrown) {
       // Its pepper is gone, or it was changed: a signature by it would be worth nothing.
-      options.telemetry.event('webhook.secret_unreadable', {}, thrown)
+      options.telemetry.event('webhook.secret_unreadable', {}, thrown, originOf(delivery))
       return []
     }
   })
@@ -139,14 +148,14 @@ async function openSecrets(owner: string, options: AttemptOptions): Promise<read
  * Never the URL: it may bear a secret of the receiver's.
  */
 async function recordEnd(
-  { id, jobId, job, isDamaged, owner, attempts }: WebhookDelivery,
+  delivery: WebhookDelivery,
   { result, then }: Pick<DeliveryAttempt, 'result' | 'then'>,
   { writer, clock, telemetry }: AttemptOptions,
 ): Promise<void> {
   if (typeof then !== 'string') return
+  const { id, jobId, job, isDamaged, owner, attempts } = delivery
   const { status, reason } = result
-  // Of a damaged row nothing is known but its id.
-  const origin = isDamaged ? undefined : readOrigin(job.requestId)
+  const origin = originOf(delivery)
   if (then === 'failed') {
     const fields = { delivery: id, attempts, reason: reason ?? `status ${status}` }
     telemetry.event('webhook.gave_up', fields, undefined, origin)

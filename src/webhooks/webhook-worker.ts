@@ -1,7 +1,7 @@
 import { hasEnded } from '../jobs/job.ts'
 import type { JobQueue } from '../jobs/job-queue.ts'
 import { createOutageReport, type OutageReport } from '../telemetry/outage-report.ts'
-import { type AttemptOptions, attemptDelivery } from './attempt.ts'
+import { type AttemptOptions, attemptDelivery, originOf } from './attempt.ts'
 import type { WebhookDelivery, WebhookOutbox } from './outbox.ts'
 
 /** Runs something once, after that many milliseconds; gives the way to call it off. */
@@ -118,7 +118,9 @@ class Worker {
 
   #begin(delivery: WebhookDelivery): void {
     const attempt = attemptDelivery(delivery, this.#options, this.#stop.signal)
-      .catch((thrown: unknown) => this.#options.telemetry.event('webhook.not_settled', {}, thrown))
+      .catch((thrown: unknown) =>
+        this.#options.telemetry.event('webhook.not_settled', {}, thrown, originOf(delivery)),
+      )
       .finally(() => {
         this.#underWay.delete(attempt)
         this.wake()

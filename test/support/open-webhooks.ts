@@ -134,7 +134,7 @@ export async function openWebhooks(
         id,
         owner,
         keyId: 'k',
-        requestId: null,
+        requestId: `request of ${id}`,
         model: 'm',
         kind: 'single',
         inputs: '["private"]',
