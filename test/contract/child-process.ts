@@ -9,6 +9,9 @@ export interface ChildProcess {
   readonly waitForLines: (count: number) => Promise<readonly string[]>
   /** Writes a line to its standard input. */
   readonly tell: (line: string) => void
+  /** SIGSTOP: it does nothing, and hears of nothing, until `thaw`. */
+  readonly freeze: () => void
+  readonly thaw: () => void
   /** `kill -9`; resolves with all lines once it is gone. */
   readonly kill: () => Promise<readonly string[]>
   readonly ended: Promise<readonly string[]>
@@ -48,6 +51,8 @@ export function startProcess(name: string, ...args: readonly string[]): ChildPro
         look()
       }),
     tell: (line) => child.stdin.write(`${line}\n`),
+    freeze: () => child.kill('SIGSTOP'),
+    thaw: () => child.kill('SIGCONT'),
     kill: () => {
       child.kill('SIGKILL')
       return ended

@@ -11,6 +11,7 @@ import { collectEvents } from '../support/collect-events.ts'
 import { openDatabaseProxy } from '../support/database-proxy.ts'
 import { openTestJobs } from '../support/open-test-jobs.ts'
 import { findMiscounts, openPostgresJobs } from '../support/postgres-jobs.ts'
+import { startProcess } from './child-process.ts'
 import {
   answered,
   askOf,
@@ -272,11 +273,9 @@ describe('what other nodes do', () => {
 })
 
 describe('two services on one schema', () => {
+  const real = { clock: Date.now, monotonic: () => performance.now(), scheduler: processScheduler }
   const open = (store: JobStore, concurrency: number) => {
-    const { jobs } = openTestJobs({
-      ...{ store, concurrency, clock: Date.now, monotonic: () => performance.now() },
-      scheduler: processScheduler,
-    })
+    const { jobs } = openTestJobs({ ...real, store, concurrency })
     onTestFinished(() => jobs.close({ graceMs: 0 }))
     return jobs
   }
@@ -295,6 +294,39 @@ describe('two services on one schema', () => {
     for await (const { version } of await first.events('acme', second.job.id, {})) versions.push(version)
     expect(versions.length).toBeGreaterThan(0)
     expect(await first.get('acme', second.job.id, {})).toMatchObject({ status: 'succeeded' })
+  })
+
+  test('a process that is stopped for longer than its lease has its job run by another, and says so once when it goes on', async () => {
+    const { stores, url } = await openPostgresJobs(1)
+    const [here] = stores
+    const leaseMs = 2_000
+    const held = startProcess('hold-job', url, String(leaseMs))
+    onTestFinished(async () => void (await held.kill()))
+    const { job } = await open(here, 0).submit({
+      ...request,
+      requestId: 'req7',
+      model: 'slow',
+      kind: 'single',
+    })
+    const lines = await held.waitForLines(1)
+    held.freeze()
+    const there = openTestJobs({
+      ...real,
+      store: here,
+      models: new Map([['slow', { batchMax: 1, predict: () => ['there'] }]]),
+    })
+    onTestFinished(() => there.jobs.close({ graceMs: 0 }))
+    const ended = await there.jobs.get('acme', job.id, { waitMs: 60_000 })
+    expect(ended).toMatchObject({ status: 'succeeded', result: 'there', attempts: 2 })
+    held.thaw()
+    const lost = (): readonly string[] => lines.filter((line) => line.startsWith('job.lease_lost'))
+    await expect.poll(lost, { timeout: 30_000 }).not.toEqual([])
+    held.tell('end')
+    await held.ended
+    expect(lost()).toEqual([`job.lease_lost ${job.id} 1 req7`])
+    expect(lines.filter((line) => line === 'asked')).toHaveLength(1)
+    expect(there.operational).toEqual([])
+    expect(await there.jobs.get('acme', job.id)).toMatchObject({ result: 'there', attempts: 2 })
   })
 
   test('an idempotency key is one request on both', async () => {

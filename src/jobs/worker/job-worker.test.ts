@@ -213,6 +213,26 @@ describe('a lease', () => {
     expect(lost).toMatchObject([{ fields: { job: id, attempt: 1 } }])
   })
 
+  test('that was taken up anew while a renewal was under way is kept: that speaks of the one before', async () => {
+    const store = createInProcessJobStore()
+    const stalled = Promise.withResolvers<void>()
+    const slow: JobStore['extend'] = async (...ask) => {
+      await stalled.promise
+      return store.extend(...ask)
+    }
+    const { submit, time, calls, jobs, operational } = openTestJobs({ store: { ...store, extend: slow } })
+    const { id } = await submit({ model: 'slow' })
+    await time.pass(32_000)
+    expect(calls.map(({ signal }) => signal.aborted)).toEqual([true, false])
+    stalled.resolve()
+    await time.settle()
+    calls[1]?.answer()
+    await time.settle()
+    expect(await jobs.get('acme', id)).toMatchObject({ status: 'succeeded', attempts: 2 })
+    const lost = operational.filter(({ name }) => name === 'job.lease_lost')
+    expect(lost).toMatchObject([{ fields: { job: id, attempt: 1 } }])
+  })
+
   test('that another worker took is heard of by its renewal; that of a cancelled job was not lost', async () => {
     const time = createTestTime()
     const store = createInProcessJobStore()

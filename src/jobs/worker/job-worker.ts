@@ -115,15 +115,18 @@ export class JobWorker {
     })
   }
 
+  /** Speaks of the leases that were sent: a job may have been taken up anew since. */
   #onExtended(leases: readonly JobProgress[], { lost, unstored }: ExtendOutcome): void {
-    for (const id of lost) this.#stop(id, 'lost')
+    const areLost = new Set(lost)
     const full = new Map(unstored.map((job) => [job.id, job.full]))
     const byLease = new Map(leases.map((progress) => [progress.lease, progress]))
     for (const { job, attempt } of this.#running) {
       const progress = byLease.get(job.lease)
+      if (progress === undefined) continue
       const isFull = full.get(job.id)
-      if (isFull !== undefined) attempt.unstored(isFull)
-      else if (progress !== undefined) attempt.stored(progress)
+      if (areLost.has(job.id)) attempt.stop('lost')
+      else if (isFull !== undefined) attempt.unstored(isFull)
+      else attempt.stored(progress)
     }
   }
 
