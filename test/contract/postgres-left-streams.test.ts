@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { endLeftCalls } from '../../src/gateway/restart/end-left-calls.ts'
 import { ledgerEntry } from '../../src/ledger/format/record.ts'
 import type { Ledger } from '../../src/ledger/ledger.ts'
@@ -76,4 +76,81 @@ test('a node that dies while it ends the calls of another leaves the rest to the
   await expect.poll(() => end(next)).toBe(calls - 60)
   const ends = await endsOf(next)
   expect([ends.length, new Set(ends).size]).toEqual([calls, calls])
+})
+
+describe('a node that comes back after another has taken it for gone', () => {
+  const finish = (id: string): Parameters<Ledger['append']>[0] =>
+    ledgerEntry({ at: Date.now(), event: 'request.finished', requestId: id, measures: { tokens: 3 } })
+
+  /** Records it as a gateway does: what is refused is tried again. */
+  async function recordLate(ledger: Ledger, id: string): Promise<void> {
+    const isTaken = (): Promise<boolean> =>
+      ledger.append(finish(id)).then(
+        () => true,
+        () => false,
+      )
+    await expect.poll(isTaken).toBe(true)
+  }
+
+  async function openCutOff() {
+    const schema = await openLedgerSchema()
+    const cutOff = await schema.open({ node: await join(schema, 61_000) })
+    await beginCalls(cutOff)
+    const other = await schema.open({ node: await join(schema, 0) })
+    return { schema, cutOff, other }
+  }
+
+  test('ends none of its calls a second time, and records all else', async () => {
+    const { schema, cutOff, other } = await openCutOff()
+    await cutOff.append(ledgerEntry({ at: Date.now(), event: 'request.started', requestId: 'app' }))
+    expect(await end(other)).toBe(calls)
+    const ids = Array.from({ length: calls }, (_, index) => `call-${index}`)
+    await Promise.all([...ids, 'app'].map((id) => recordLate(cutOff, id)))
+    await cutOff.append(
+      ledgerEntry({
+        at: Date.now(),
+        event: 'request.started',
+        requestId: 'later',
+        detail: { reserved: 9 },
+      }),
+    )
+    await recordLate(cutOff, 'later')
+    expect((await endsOf(other)).toSorted()).toEqual(['app', ...ids, 'later'].toSorted())
+    await cutOff.close()
+    expect((await schema.inspect.verify({})).firstBroken).toBeUndefined()
+  })
+
+  test('while it ends its calls: each has one end', async () => {
+    const { schema, cutOff, other } = await openCutOff()
+    const ids = Array.from({ length: calls }, (_, index) => `call-${index}`)
+    const read = Promise.withResolvers<void>()
+    const held = Promise.withResolvers<void>()
+    const append: Ledger['append'] = async (entry) => {
+      read.resolve()
+      await held.promise
+      await other.append(entry)
+    }
+    const ending = end({ ...other, append })
+    await read.promise
+    await Promise.all(ids.map((id) => recordLate(cutOff, id)))
+    held.resolve()
+    expect(await ending).toBe(calls)
+    expect((await endsOf(other)).toSorted()).toEqual(ids.toSorted())
+    expect((await schema.inspect.verify({})).firstBroken).toBeUndefined()
+  })
+
+  test('and the other died as it ended its calls: the rest is ended by the next, and none twice', async () => {
+    const { schema, cutOff, other } = await openCutOff()
+    let lives = 60
+    const append: Ledger['append'] = async (entry) => {
+      if (lives-- <= 0) throw new Error('killed')
+      await other.append(entry)
+    }
+    await expect(end({ ...other, append })).rejects.toThrow('killed')
+    const ids = Array.from({ length: calls }, (_, index) => `call-${index}`)
+    await Promise.all(ids.map((id) => recordLate(cutOff, id)))
+    const next = await schema.open({ node: await join(schema, 0) })
+    await expect.poll(() => end(next)).toBe(calls - 60)
+    expect((await endsOf(next)).toSorted()).toEqual(ids.toSorted())
+  })
 })

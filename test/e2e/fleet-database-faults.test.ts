@@ -172,7 +172,7 @@ describe('PostgreSQL', () => {
       await using beside = await fleet.start()
       expect(await ask(beside, key)).toMatchObject({ status: 200 })
     } finally {
-      await runSql(postgres.url, `UPDATE ${table} SET version = 2, reads_from = 1`)
+      await runSql(postgres.url, `UPDATE ${table} SET version = 3, reads_from = 1`)
     }
   })
 })

@@ -1,5 +1,5 @@
 import type { LedgerEvent } from '../../ledger/format/event.ts'
-import type { LedgerRecord } from '../../ledger/format/record.ts'
+import { isCallStart, type LedgerRecord } from '../../ledger/format/record.ts'
 import type { LedgerReader, LeftStreams } from '../../ledger/ledger.ts'
 
 const events: readonly LedgerEvent[] = ['request.started', 'request.finished', 'ledger.opened']
@@ -70,12 +70,8 @@ class Reading {
     if (event === 'ledger.opened') this.#opened.add(stream)
     if (event === 'request.finished' && requestId !== null) this.#ended.add(requestId)
     // Answers in pieces of an app have no reservation, and no upstream that may have gone on.
-    if (event !== 'request.started' || requestId === null || !isCall(record)) return
+    if (requestId === null || !isCallStart(record)) return
     this.#serving.add(stream)
     if (!this.#ended.delete(requestId) && this.#streams.has(stream)) this.left.push(record)
   }
-}
-
-function isCall({ detail }: LedgerRecord): boolean {
-  return typeof detail?.['reserved'] === 'number'
 }

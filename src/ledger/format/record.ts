@@ -70,3 +70,11 @@ export function changeOf({ detail }: Pick<LedgerEntry, 'detail'>): number {
   const change = detail?.['change']
   return typeof change === 'number' && Number.isSafeInteger(change) && change > 0 ? change : 0
 }
+
+/**
+ * Whether it begins a call of an upstream: where its process died, another records its end, with
+ * what was reserved.
+ */
+export function isCallStart({ event, detail }: Pick<LedgerEntry, 'event' | 'detail'>): boolean {
+  return event === 'request.started' && typeof detail?.['reserved'] === 'number'
+}

@@ -215,13 +215,14 @@ describe('the schema', () => {
     const current = await version()
     const { deployment: before } = await prepareSchema(url)
     await postgres.query(`ALTER TABLE ${schema}.keys DROP COLUMN disabled_by`)
+    await postgres.query(`ALTER TABLE ${schema}.stream DROP COLUMN is_left`)
     await postgres.query(`UPDATE ${schema}.schema_version SET version = 1, reads_from = 1`)
     await expect(prepareSchema(url, 'never')).rejects.toMatchObject({ code: 'data_missing' })
     expect(await version()).toEqual({ version: 1, reads_from: 1 })
     const prepared = await Promise.all(Array.from({ length: 8 }, () => prepareSchema(url)))
     expect(prepared.map(({ deployment }) => deployment)).toEqual(Array(8).fill(before))
     expect(await version()).toEqual(current)
-    await postgres.query(`SELECT disabled_by FROM ${schema}.keys`)
+    await postgres.query(`SELECT disabled_by, is_left FROM ${schema}.keys, ${schema}.stream`)
   })
 
   test('of a newer version is refused, unless it says that this one can read it', async () => {

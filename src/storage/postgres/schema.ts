@@ -2,7 +2,7 @@ import { SetupError } from '../../core/setup-error.ts'
 import { checkServer } from './check-server.ts'
 import { jobSchema } from './jobs/job-schema.ts'
 import { disabledBySchema, keysSchema } from './keys/keys-schema.ts'
-import { ledgerSchema } from './ledger/ledger-schema.ts'
+import { ledgerSchema, leftStreamsSchema } from './ledger/ledger-schema.ts'
 import { limitsSchema } from './limits/limits-schema.ts'
 import { nodesSchema } from './nodes-schema.ts'
 import { openPostgres, type Postgres, type Query } from './postgres.ts'
@@ -19,6 +19,7 @@ type Statements = (schema: string) => readonly string[]
 const steps: readonly (readonly Statements[])[] = [
   [keysSchema, limitsSchema, nodesSchema, ledgerSchema, jobSchema],
   [disabledBySchema],
+  [leftStreamsSchema],
 ]
 
 /** What this version writes. */

@@ -7,12 +7,13 @@ import type { Ledger } from '../../../ledger/ledger.ts'
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import { createEntryQueue } from '../../group-commit/entry-queue.ts'
 import { tellCheckpoints } from '../../ledger/tell-checkpoints.ts'
+import { followBegunCalls } from './begun-calls.ts'
 import { createCommits } from './commits.ts'
 import { outFault } from './outage.ts'
 import type { Committed, LedgerWriter } from './stream-writer.ts'
 
 export interface LedgerAppendsOptions {
-  readonly writer: LedgerWriter
+  readonly createWriter: (onClosedElsewhere: () => void) => LedgerWriter
   /** Whether an outage is watched until it ends; otherwise the next entry tries. */
   readonly heals: boolean
   /** Milliseconds since the epoch, whole. */
@@ -50,7 +51,11 @@ const ensureWritableMs = 1_000
 
 /** Appends entries, each durable or refused within two seconds. */
 export function createLedgerAppends(options: LedgerAppendsOptions): LedgerAppends {
-  const { writer, now, monotonic, scheduler, telemetry } = options
+  const { now, monotonic, scheduler, telemetry } = options
+  const writer = options.createWriter(() => {
+    sending.closedElsewhere(queue.pending())
+    calls.endedElsewhere()
+  })
   const tellCheckpoint = tellCheckpoints(options)
   let isOpen = true
   /** Entries since the last commit that was answered. */
@@ -67,19 +72,23 @@ export function createLedgerAppends(options: LedgerAppendsOptions): LedgerAppend
     isCheckpointDue = seq > (checkpoints.at(-1)?.seq ?? seq) + 1 || checkpoints.length === 0
   }
 
-  const commits = createCommits({ ...options, report })
+  const commits = createCommits({ ...options, writer, report })
+  const sending = countEntries()
   const queue = createEntryQueue({
-    async send(entries, count, since) {
+    send(entries, count, since) {
       unwritten += count
-      await commits.commit(since, () => writer.write(entries, now()))
+      return sending.send(count, (isLate) =>
+        commits.commit(since, () => writer.write(entries, now(), isLate)),
+      )
     },
     entriesMax,
     commitBytesMax,
     monotonic,
     measures: telemetry?.measures,
   })
+  const calls = followBegunCalls(queue.append)
   return {
-    append: queue.append,
+    append: calls.append,
     open: commits.open,
     async checkpoint() {
       if (!isOpen) throw new Fault('ledger_unavailable', 'ledger: it is closed')
@@ -107,6 +116,34 @@ export function createLedgerAppends(options: LedgerAppendsOptions): LedgerAppend
       await commits
         .end()
         .catch((fault) => telemetry?.event('ledger.not_closed', { records: unwritten }, fault))
+    },
+  }
+}
+
+interface EntryCount {
+  /** Sends so many entries; the next only once these have settled. */
+  readonly send: (count: number, commit: (isLate: () => boolean) => Promise<unknown>) => Promise<void>
+  /** Another node has closed the stream: so many entries were meant for it, and are late. */
+  readonly closedElsewhere: (pending: number) => void
+}
+
+/** Counts entries, to know which had come before the stream turned out to be closed by another. */
+function countEntries(): EntryCount {
+  let sent = 0
+  let settled = 0
+  let lateTo = 0
+  return {
+    async send(count, commit) {
+      const first = sent + 1
+      sent += count
+      try {
+        await commit(() => first <= lateTo)
+      } finally {
+        settled = sent
+      }
+    },
+    closedElsewhere(pending) {
+      lateTo = settled + pending
     },
   }
 }

@@ -47,7 +47,8 @@ export interface StreamRow {
 /**
  * Writes blocks behind a stream's head, in one statement that is one transaction.
  *
- * @returns whether they were written; false if the row has another head, or commits are not durable
+ * @returns whether they were written; false if the row has another head or is closed, or commits
+ *   are not durable
  * @throws Fault `ledger_unavailable`, by rejecting: it is unknown whether they were written
  */
 export async function commitBlocks(postgres: Postgres, row: StreamRow, draft: CommitDraft): Promise<boolean> {
@@ -56,12 +57,12 @@ export async function commitBlocks(postgres: Postgres, row: StreamRow, draft: Co
   const values = [number, from, head.seq, linkOf(head.chainHash), now, isClosed]
   const blocks = draft.blocks()
   if (blocks.length === blockValues && draft.change() === 0) {
-    const call = `SELECT ${schema}.commit_block_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS written`
+    const call = `SELECT ${schema}.commit_block_2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS written`
     const [committed] = await query<{ written: boolean }>(call, [...values, ...blocks])
     return committed?.written === true
   }
   const moved = `UPDATE ${schema}.stream SET seq = $3, link = $4, written_at = $5, is_closed = $6
-    WHERE number = $1 AND seq = $2 AND ${isDurable} RETURNING number`
+    WHERE number = $1 AND seq = $2 AND NOT is_closed AND ${isDurable} RETURNING number`
   return writeBlocks(postgres, moved, values, draft)
 }
 
@@ -134,6 +135,7 @@ function linkOf(chainHash: ChainHash): Buffer {
 export interface StoredHead {
   readonly number: number
   readonly head: StreamHead
+  readonly isClosed: boolean
 }
 
 /**
@@ -143,14 +145,23 @@ export interface StoredHead {
  *   durable
  */
 export async function readHead(postgres: Postgres, id: string): Promise<StoredHead | undefined> {
-  const [found] = await postgres.query<{ number: number; seq: number; link: Buffer; sync: string }>(
-    `SELECT number, seq, link, current_setting('synchronous_commit') AS sync
+  const [found] = await postgres.query<StoredRow>(
+    `SELECT number, seq, link, is_closed AS "isClosed", current_setting('synchronous_commit') AS sync
      FROM ${postgres.schema}.stream WHERE id = $1`,
     [id],
   )
   if (found?.sync === 'off') throw notDurable()
   if (found === undefined) return undefined
-  return { number: found.number, head: { seq: found.seq, chainHash: found.link.toString('latin1') } }
+  const { number, seq, link, isClosed } = found
+  return { number, isClosed, head: { seq, chainHash: link.toString('latin1') } }
+}
+
+interface StoredRow {
+  readonly number: number
+  readonly seq: number
+  readonly link: Buffer
+  readonly isClosed: boolean
+  readonly sync: string
 }
 
 /** What an operator has to mend: the database says that a commit is there before it is stored. */

@@ -53,22 +53,32 @@ export const ledgerSchema = (schema: string): readonly string[] => [
     id int PRIMARY KEY CHECK (id = 1), front bigint NOT NULL, blocks bigint NOT NULL,
     latest_at bigint NOT NULL, last_stream int NOT NULL
   )`,
-  commitBlock(schema),
+  commitBlock(schema, 'commit_block_1', ''),
   ...usageSchema(schema),
+]
+
+/**
+ * A stream of a node that was taken for gone is closed by the one that ends its calls, and
+ * `is_left` until that is done. `commit_block_1` does not look at it: nodes of the version before
+ * call it.
+ */
+export const leftStreamsSchema = (schema: string): readonly string[] => [
+  `ALTER TABLE ${schema}.stream ADD COLUMN IF NOT EXISTS is_left boolean NOT NULL DEFAULT false`,
+  commitBlock(schema, 'commit_block_2', 'AND NOT is_closed'),
 ]
 
 /**
  * A commit of one block, as most are. PostgreSQL parses and plans a statement each time it comes
  * unnamed, which for this one costs more than to execute it; a function's is planned once.
  */
-const commitBlock = (schema: string): string => `
-  CREATE FUNCTION ${schema}.commit_block_1(
+const commitBlock = (schema: string, name: string, fence: string): string => `
+  CREATE OR REPLACE FUNCTION ${schema}.${name}(
     of_stream int, from_seq bigint, to_seq bigint, to_link bytea, at bigint, closes boolean,
     of_first bigint, of_count int, of_min bigint, of_max bigint, of_body bytea
   ) RETURNS boolean LANGUAGE plpgsql AS $$
   BEGIN
     UPDATE ${schema}.stream SET seq = to_seq, link = to_link, written_at = at, is_closed = closes
-      WHERE number = of_stream AND seq = from_seq AND current_setting('synchronous_commit') <> 'off';
+      WHERE number = of_stream AND seq = from_seq ${fence} AND current_setting('synchronous_commit') <> 'off';
     IF NOT FOUND THEN RETURN false; END IF;
     INSERT INTO ${schema}.block (stream, first_seq, count, min_at, max_at, body)
       VALUES (of_stream, of_first, of_count, of_min, of_max, of_body);

@@ -12,7 +12,7 @@ import { connectOnce, type LazyPostgres } from './connect-once.ts'
 import { withLeftStreams } from './left-streams.ts'
 import { type LedgerRetention, scheduleMaintenance } from './maintenance.ts'
 import { createLedgerReader } from './reader.ts'
-import { createStreamWriter } from './stream-writer.ts'
+import { createStreamWriter, type LedgerWriter } from './stream-writer.ts'
 import { createWholeStreamWriter } from './whole-stream-writer.ts'
 
 export interface PostgresLedgerOptions {
@@ -84,12 +84,13 @@ export async function openPostgresLedger(options: PostgresLedgerOptions): Promis
   const own = connectOnce({ url, connectionsMax: 1, queryTimeoutMs: 2_000, report })
   const others = connectOnce({ url, connectionsMax: 4, queryTimeoutMs: 5_000, report })
   const writing = { connect: own.connect, signingKey, node, liveNodes, checkpointRecords }
-  const writer = streamPerCommit ? createWholeStreamWriter(writing) : createStreamWriter(writing)
+  const createWriter = (onClosedElsewhere: () => void): LedgerWriter =>
+    streamPerCommit ? createWholeStreamWriter(writing) : createStreamWriter({ ...writing, onClosedElsewhere })
   const { onCheckpoint } = options
   const heals = !streamPerCommit
   const onCheckpointed = (): void => figures.checkpointed()
   const appends = createLedgerAppends({
-    ...{ writer, heals, now, monotonic, scheduler, onCheckpoint, onCheckpointed, telemetry },
+    ...{ createWriter, heals, now, monotonic, scheduler, onCheckpoint, onCheckpointed, telemetry },
   })
   const { measures = noMeasures } = telemetry ?? {}
   const figures = readLedgerFigures({ ...appends, measures, monotonic, bytes: () => storedBytes(others) })

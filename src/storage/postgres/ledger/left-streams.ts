@@ -10,28 +10,31 @@ import { tryTurn } from './try-turn.ts'
 const silentMs = 60_000
 
 /**
- * Runs a work for the streams of nodes that are gone, as the one node that does so now, and marks
- * them as ended. Killed meanwhile, or slower than its transaction may be, it leaves them to the
- * next.
+ * Runs a work for the streams of nodes that are gone, as the one node that does so now. They are
+ * closed before: a node that was cut off and comes back writes nothing more behind what the work
+ * reads. Killed meanwhile, or slower than its transaction may be, it leaves them to the next.
  *
  * @throws Fault `ledger_unavailable`, by rejecting; whatever the work rejects with
  */
 export async function withLeftStreams(
-  { schema, transaction }: Postgres,
+  { schema, transaction, query: queryAtOnce }: Postgres,
   ownNode: string,
   work: (left: LeftStreams) => Promise<void>,
 ): Promise<void> {
   await transaction(async (query) => {
     if (!(await tryTurn(query, schema, 'left streams'))) return
-    const streams = await query<LeftStream>(
-      `SELECT id, written_at::float8 AS "writtenAt" FROM ${schema}.stream WHERE NOT is_closed AND node <> $1 AND NOT EXISTS (
-        SELECT FROM ${schema}.nodes WHERE nodes.id::text = stream.node AND seen_at > ${databaseNow} - ${silentMs})
-        ORDER BY written_at DESC`,
+    // Beside the transaction: it stays, whatever becomes of the work.
+    await queryAtOnce(
+      `UPDATE ${schema}.stream SET is_closed = true, is_left = true WHERE NOT is_closed AND node <> $1 AND NOT EXISTS (
+        SELECT FROM ${schema}.nodes WHERE nodes.id::text = stream.node AND seen_at > ${databaseNow} - ${silentMs})`,
       [ownNode],
+    )
+    const streams = await query<LeftStream>(
+      `SELECT id, written_at::float8 AS "writtenAt" FROM ${schema}.stream WHERE is_left ORDER BY written_at DESC`,
     )
     if (streams.length === 0) return
     await work({ streams, isCleared: true })
     const ids = streams.map(({ id }) => id)
-    await query(`UPDATE ${schema}.stream SET is_closed = true WHERE id = ANY($1::text[])`, [ids])
+    await query(`UPDATE ${schema}.stream SET is_left = false WHERE id = ANY($1::text[])`, [ids])
   })
 }

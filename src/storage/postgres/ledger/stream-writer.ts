@@ -16,6 +16,11 @@ export interface StreamWriterOptions {
   readonly liveNodes: () => Promise<ReadonlySet<string>>
   /** Records after which a checkpoint is written within the same commit. */
   readonly checkpointRecords: number
+  /**
+   * Called when another node turns out to have taken this one for gone: it has closed the stream,
+   * and ends the calls that were begun in it.
+   */
+  readonly onClosedElsewhere?: (() => void) | undefined
 }
 
 /** What a writer has committed. */
@@ -34,8 +39,12 @@ export interface Committed {
 export interface LedgerWriter {
   /** Undefined if nothing was committed. */
   readonly open: (now: number) => Promise<Committed | undefined>
-  /** @param entries encoded, each behind its length */
-  readonly write: (entries: Uint8Array, now: number) => Promise<Committed>
+  /**
+   * @param entries encoded, each behind its length
+   * @param isLate whether they were meant for a stream that another node has closed; asked once it
+   *   is known to which they would go
+   */
+  readonly write: (entries: Uint8Array, now: number, isLate: () => boolean) => Promise<Committed>
   readonly checkpoint: (now: number) => Promise<Committed>
   /** Ends the stream; undefined without one. */
   readonly end: (now: number) => Promise<Committed | undefined>
@@ -63,7 +72,7 @@ export function createStreamWriter(options: StreamWriterOptions): LedgerWriter {
   let untold: Committed | undefined
 
   async function use(postgres: Postgres, now: number): Promise<OpenStream> {
-    stream = await continueStream(postgres, stream)
+    stream = await continueStream(postgres, stream, options)
     if (stream === undefined) {
       const begun = await beginStream(postgres, options, now)
       stream = begun.stream
@@ -109,7 +118,11 @@ export function createStreamWriter(options: StreamWriterOptions): LedgerWriter {
       const { head } = await use(await connect(), now)
       return told({ seq: head.seq, checkpoints: [], unclosed: [] })
     },
-    write: (entries, now) => commit(now, false, (draft) => addEntries(entries, draft.add)),
+    write: (entries, now, isLate) =>
+      commit(now, false, (draft) => {
+        if (isLate()) throw new Fault('ledger_unavailable', 'ledger: another node has closed its stream')
+        addEntries(entries, draft.add)
+      }),
     checkpoint: (now) => commit(now, false, (draft) => draft.checkpoint()),
     async end(now) {
       if (stream === undefined) return undefined
@@ -131,9 +144,14 @@ export function createStreamWriter(options: StreamWriterOptions): LedgerWriter {
 async function continueStream(
   postgres: Postgres,
   stream: OpenStream | undefined,
+  { onClosedElsewhere }: StreamWriterOptions,
 ): Promise<OpenStream | undefined> {
   if (stream === undefined || stream.isSure) return stream
   const found = await readHead(postgres, stream.id)
+  if (found?.isClosed === true) {
+    onClosedElsewhere?.()
+    return undefined
+  }
   // A database that was put back to an earlier state would have two records of one number.
   if (found === undefined || found.head.seq < stream.head.seq) return undefined
   stream.head = found.head
