@@ -1,71 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import type { PresetName } from '../../src/gateway/presets/preset.ts'
 import { presets } from '../../src/gateway/presets/presets.ts'
-import { type OpenGatewayOptions, openGateway } from './open-gateway.ts'
+import { openGateway } from './open-gateway.ts'
+import { everything, kinds, modelOf, openKind, start } from './open-kind.ts'
 import { rawRequest } from './raw-request.ts'
-import { startLlamaCpp } from './simulators/llama-cpp.ts'
 import { startOllama } from './simulators/ollama.ts'
-import { startOpenai } from './simulators/openai.ts'
-import type { Simulator } from './simulators/simulator.ts'
-import { startTgi } from './simulators/tgi.ts'
-import { startVllm } from './simulators/vllm.ts'
-
-const start: Readonly<Record<Exclude<PresetName, 'custom'>, () => Promise<Simulator>>> = {
-  ollama: () => startOllama(),
-  vllm: () => startVllm(),
-  tgi: () => startTgi(),
-  openai: () => startOpenai(),
-  'llama.cpp': () => startLlamaCpp(),
-}
-
-const modelOf = {
-  ollama: 'llama3.2:3b',
-  vllm: 'meta-llama/Llama-3.2-3B',
-  tgi: 'HuggingFaceH4/zephyr-7b-beta',
-  openai: 'gpt-5-mini',
-  'llama.cpp': 'qwen3-4b',
-} as const
-
-const kinds = Object.keys(start) as (keyof typeof start)[]
-
-/** Whatever a route of any kind asks for. */
-const everything = {
-  messages: [{ role: 'user', content: 'why is the sky blue' }],
-  prompt: 'why',
-  input: 'why',
-  inputs: 'why',
-  content: 'why',
-  input_prefix: 'a',
-  input_suffix: 'b',
-  tokens: [1],
-  query: 'why',
-  documents: ['a'],
-  text_1: 'a',
-  text_2: 'b',
-  max_tokens: 8,
-}
-
-async function openKind(kind: keyof typeof start, more: Partial<OpenGatewayOptions> = {}) {
-  const simulator = await start[kind]()
-  const gateway = await openGateway({
-    upstreams: [{ preset: kind, url: simulator.url, models: 'any' }],
-    ...more,
-  })
-  const key = await gateway.createKey()
-  return {
-    ...gateway,
-    key,
-    /** What calls brought to the upstream: what the gateway asks itself belongs to no request. */
-    forwarded: () =>
-      simulator.seen
-        .filter(({ headers }) => headers['x-request-id'] !== undefined)
-        .map(({ method, path }) => `${method} ${path}`),
-    async [Symbol.asyncDispose]() {
-      await gateway[Symbol.asyncDispose]()
-      await simulator.close()
-    },
-  }
-}
 
 describe.each(kinds)('%s', (kind) => {
   test('every open route answers a key, and none without', async () => {
