@@ -150,7 +150,7 @@ const meanings: Readonly<Record<keyof UpstreamInput, string>> = {
   allowFields:
     'opens fields that the preset closes, or one type of the objects in `tools` and `input`: `"tools.web_search"`, `"input.item_reference"`',
   tokens:
-    'the bound of a call: tokens for each byte of its body, of a chat template, of an answer whose client has set no bound, of an image. Where the bound of a text does not fit, `vllm` and `llama.cpp` are asked for its exact tokens, in 2 s, one call of an owner at a time',
+    'the bound of a call: tokens for each byte of its body, of a chat template, of an answer whose client has set no bound, of an image. Where the bound of a text does not fit, `vllm` and `llama.cpp` are asked for its exact tokens, in 2 s, the calls of an owner one after the other',
   abandoned:
     'what a call is charged whose client left and whose usage the upstream has not said: `estimate` of what was delivered, or all that was `reserved`',
   timeouts:

@@ -66,6 +66,25 @@ describe.each(Object.keys(kinds) as (keyof typeof kinds)[])('%s', (kind) => {
     expect(opened.gateway.records()[0]).toMatchObject({ detail: { reserved: 100 } })
   })
 
+  test('calls of an owner at once are each let in by their own count', async () => {
+    await using opened = await openCounting(kind, '100 tokens/h')
+    const calls = Array.from({ length: 7 }, () =>
+      opened.post('/v1/chat/completions', { messages, max_tokens: 8 }),
+    )
+    const answers = await Promise.all(calls)
+    expect(answers.map(({ status }) => status)).toEqual(Array(7).fill(200))
+    expect(opened.counted()).toHaveLength(7)
+  })
+
+  test('calls at once that do not fit are counted in vain once', async () => {
+    await using opened = await openCounting(kind, '20 tokens/h')
+    const long = { messages: [{ role: 'user', content: `${text} `.repeat(9) }], max_tokens: 8 }
+    const calls = Array.from({ length: 5 }, () => opened.post('/v1/chat/completions', long))
+    const answers = await Promise.all(calls)
+    expect(answers.map(({ status }) => status)).toEqual(Array(5).fill(422))
+    expect(opened.counted()).toHaveLength(1)
+  })
+
   test('it is not asked where the bound fits, nor where not even the answer does', async () => {
     await using fitting = await openCounting(kind, '5000 tokens/h')
     await (await fitting.post('/v1/chat/completions', { messages, max_tokens: 8 })).text()

@@ -217,8 +217,8 @@ async function reserve(deps: CallDeps, call: IncomingCall, read: ReadCall): Prom
       ? { output: fitting, bound: boundWith(fitting, promptTokens), promptTokens }
       : { output: ownOutput, bound, promptTokens }
   }
-  const counted = (): Promise<number | undefined> =>
-    countPrompt(deps, call, read, (to) => bodyFor(to).write(changesFor(to, ownOutput)))
+  const counted = <T>(take: Take<T>): Promise<T> =>
+    countPrompt(deps, call, read, (to) => bodyFor(to).write(changesFor(to, ownOutput)), take)
   const taken = route.form === undefined ? undefined : await takeBound(deps, call, plan, counted)
   const output = taken?.output ?? ownOutput
   return {
@@ -248,6 +248,9 @@ interface ReservationPlan {
   readonly promptTokens: number | undefined
 }
 
+/** Takes a call by what the upstream has counted of its prompt. */
+type Take<T> = (promptTokens: number | undefined) => Promise<T>
+
 /**
  * Takes the bound; where it does not fit, what the upstream counts in the place of what the bytes
  * may come to at most.
@@ -256,33 +259,35 @@ async function takeBound(
   { counts }: CallDeps,
   { exchange }: IncomingCall,
   plan: (promptTokens?: number) => ReservationPlan,
-  counted: () => Promise<number | undefined>,
+  counted: <T>(take: Take<T>) => Promise<T>,
 ): Promise<ReservationPlan> {
   const usage = exchange.openUsage()
-  let planned = plan()
+  const take = async (promptTokens: number | undefined): Promise<ReservationPlan> => {
+    const planned = plan(promptTokens)
+    const { tokens, prompt, completion } = planned.bound
+    const refusal = await usage.take({ tokens, prompt_tokens: prompt, completion_tokens: completion })
+    if (refusal === undefined) return planned
+    if (promptTokens !== undefined) counts.wasInVain(exchange.known?.owner ?? '')
+    throw refusal
+  }
   // Where not even the answer fits, no count would help.
-  const mayHelp = !fits(usage, planned.bound) && fits(usage, plan(1).bound)
-  const promptTokens = mayHelp ? await counted() : undefined
-  if (promptTokens !== undefined) planned = plan(promptTokens)
-  const { tokens, prompt, completion } = planned.bound
-  const refusal = await usage.take({ tokens, prompt_tokens: prompt, completion_tokens: completion })
-  if (refusal === undefined) return planned
-  if (promptTokens !== undefined) counts.wasInVain(exchange.known?.owner ?? '')
-  throw refusal
+  const mayHelp = !fits(usage, plan().bound) && fits(usage, plan(1).bound)
+  return mayHelp ? await counted(take) : await take(undefined)
 }
 
 /** Asks where one upstream alone may get the call: each has tokens of its own. */
-async function countPrompt(
+async function countPrompt<T>(
   { counts }: CallDeps,
   { exchange, route }: IncomingCall,
   { model, bodyFor }: ReadCall,
   bytesFor: (to: Destination) => Buffer,
-): Promise<number | undefined> {
+  take: Take<T>,
+): Promise<T> {
   const [to, ...others] = model.to
-  if (to === undefined || others.length > 0) return undefined
+  if (to === undefined || others.length > 0) return await take(undefined)
   const { path } = serverOf(route.servers, to).route
   const owner = exchange.known?.owner ?? ''
-  return await counts.count({ owner, to, path, body: bodyFor(to), write: () => bytesFor(to) })
+  return await counts.count({ owner, to, path, body: bodyFor(to), write: () => bytesFor(to) }, take)
 }
 
 /** Whether it fits what was left of the limits when the request was admitted. */

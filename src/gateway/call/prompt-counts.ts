@@ -20,10 +20,11 @@ export interface CountedCall {
 /** Exact counts of prompts, by the upstreams themselves. */
 export interface PromptCounts {
   /**
-   * Asks the upstream once; undefined where it cannot say it exactly, does not answer in time, or
-   * the owner may not have it asked now.
+   * Asks the upstream once, and takes the call by what it says: undefined where it cannot say it
+   * exactly, does not answer in time, or the owner may not have it asked now. Calls of an owner do
+   * so one after the other, so that the next knows whether this one was in vain.
    */
-  readonly count: (call: CountedCall) => Promise<number | undefined>
+  readonly count: <T>(call: CountedCall, take: (tokens: number | undefined) => Promise<T>) => Promise<T>
   /** A call was refused although its prompt was counted: its owner's next ones are not, a while. */
   readonly wasInVain: (owner: string) => void
 }
@@ -33,17 +34,20 @@ const countedBytes = 1_048_576
 const answerBytes = 8 * 1_048_576
 /** For each question, in milliseconds. */
 const withinMs = 2_000
+/** For the counts of its owner before it, in milliseconds. */
+const inLineMs = 10_000
 /** After a count in vain, in milliseconds: it is work that no limit has counted. */
 const pauseMs = 10_000
 /** Owners whose pause is known; beyond, the oldest is forgotten. */
 const ownersKept = 10_000
 
 /**
- * One count of an owner at a time, within its places of the upstream, and none for a while after
- * one in vain: who may not have a call may not have it counted again and again either.
+ * One count of an owner after the other, within its places of the upstream, and none for a while
+ * after one in vain: who may not have a call may not have it counted again and again either.
  */
 export function createPromptCounts(places: UpstreamPlaces, monotonic: Clock): PromptCounts {
-  const counting = new Set<string>()
+  /** The last in each owner's line. */
+  const lastInLine = new Map<string, Promise<void>>()
   const pausedUntil = new Map<string, number>()
 
   function pause(owner: string): void {
@@ -53,23 +57,48 @@ export function createPromptCounts(places: UpstreamPlaces, monotonic: Clock): Pr
     if (pausedUntil.size > ownersKept && oldest !== undefined) pausedUntil.delete(oldest)
   }
 
+  async function waitInLine(owner: string): Promise<() => void> {
+    const before = lastInLine.get(owner)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    lastInLine.set(owner, promise)
+    await before
+    return () => {
+      if (lastInLine.get(owner) === promise) lastInLine.delete(owner)
+      resolve()
+    }
+  }
+
+  async function countNow(
+    counter: PromptCounter,
+    { owner, to: { upstream, model }, path, write }: CountedCall,
+    cameAt: number,
+  ): Promise<number | undefined> {
+    if (upstream.waitMs() > 0 || monotonic() - cameAt > inLineMs) return undefined
+    if (monotonic() < (pausedUntil.get(owner) ?? Number.NEGATIVE_INFINITY)) return undefined
+    const giveBack = places.take(upstream, owner)
+    if (giveBack === undefined) return undefined
+    try {
+      const tokens = await counters[counter]({ ask: upstream.ask, path, model, sent: write() })
+      if (tokens === undefined) pause(owner)
+      return tokens
+    } finally {
+      giveBack()
+    }
+  }
+
   return {
     wasInVain: pause,
-    async count({ owner, to: { upstream, model }, path, body, write }) {
-      const { counter } = upstream.preset
-      if (counter === undefined || body.hasMedia || body.bytes.length > countedBytes) return undefined
-      if (upstream.waitMs() > 0 || counting.has(owner)) return undefined
-      if (monotonic() < (pausedUntil.get(owner) ?? Number.NEGATIVE_INFINITY)) return undefined
-      const giveBack = places.take(upstream, owner)
-      if (giveBack === undefined) return undefined
-      counting.add(owner)
+    async count(call, take) {
+      const { owner, to, body } = call
+      const { counter } = to.upstream.preset
+      if (counter === undefined || body.hasMedia || body.bytes.length > countedBytes)
+        return await take(undefined)
+      const cameAt = monotonic()
+      const leave = await waitInLine(owner)
       try {
-        const tokens = await counters[counter]({ ask: upstream.ask, path, model, sent: write() })
-        if (tokens === undefined) pause(owner)
-        return tokens
+        return await take(await countNow(counter, call, cameAt))
       } finally {
-        counting.delete(owner)
-        giveBack()
+        leave()
       }
     },
   }
