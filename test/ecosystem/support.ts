@@ -111,6 +111,13 @@ export const supported = {
     guide: 'bundlers',
   },
 
+  'llama.cpp': {
+    packages: ['node-llama-cpp'],
+    proof: 'The gateway: npm’s `openai`, tokens as the engine says them, exact counts; who leaves stops it',
+    note: 'Its engine by `node-llama-cpp`, the routes as `llama-server` has them',
+    guide: 'gateway',
+  },
+
   'Types under `node10`': {
     versions: compilersOf('node10'),
     proof: typed,
