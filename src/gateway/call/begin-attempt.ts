@@ -1,3 +1,4 @@
+import type { Span } from '../../telemetry/tracing.ts'
 import type {
   Attempt,
   AttemptError,
@@ -5,6 +6,7 @@ import type {
   Upstream,
   UpstreamRequest,
 } from '../upstreams/upstream.ts'
+import { sendTraced } from './trace-attempt.ts'
 
 type AnswerHeaders = Parameters<AttemptListener['onHead']>[1]
 
@@ -39,11 +41,16 @@ export interface BegunAttempt {
   readonly abort: () => void
 }
 
-/** Asks an upstream, up to the first byte of the answer's body: until then another may be asked. */
+/**
+ * Asks an upstream, up to the first byte of the answer's body: until then another may be asked.
+ *
+ * @param span of this attempt; it ends with it
+ */
 export function beginAttempt(
   upstream: Upstream,
   request: UpstreamRequest,
   firstByteBy: number,
+  span?: Span,
 ): BegunAttempt {
   const { promise, resolve, reject } = Promise.withResolvers<BegunAnswer>()
   let head: { readonly status: number; readonly headers: AnswerHeaders } | undefined
@@ -81,20 +88,18 @@ export function beginAttempt(
     if (!hasBegun) begin()
   }
 
-  const attempt = upstream.send(
-    request,
-    {
-      onHead(status, headers) {
-        head = { status, headers }
-      },
-      onPiece: (piece) => tell((to) => to.onPiece(piece)),
-      onEnd: () => tell((to) => to.onEnd()),
-      onError(error) {
-        if (hasBegun) tell((to) => to.onError(error))
-        else reject(new AttemptFailed(error))
-      },
+  const listener: AttemptListener = {
+    onHead(status, headers) {
+      head = { status, headers }
     },
-    firstByteBy,
-  )
+    onPiece: (piece) => tell((to) => to.onPiece(piece)),
+    onEnd: () => tell((to) => to.onEnd()),
+    onError(error) {
+      if (hasBegun) tell((to) => to.onError(error))
+      else reject(new AttemptFailed(error))
+    },
+  }
+  const send = (to: AttemptListener): Attempt => upstream.send(request, to, firstByteBy)
+  const attempt = span === undefined ? send(listener) : sendTraced(span, send, listener)
   return { answer: promise, abort: () => attempt.abort() }
 }

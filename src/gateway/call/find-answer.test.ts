@@ -23,6 +23,7 @@ test('a call that is given up as its attempt fails asks no upstream again', asyn
   const finding = findAnswer({
     to: [{ upstream, model: 'm' }],
     requestFor: () => ({ method: 'POST', path: '/', headers: {}, body: undefined }),
+    beginSpan: () => undefined,
     takePlace: () => true,
     firstByteBy: 1,
     log() {},

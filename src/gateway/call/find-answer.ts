@@ -1,4 +1,5 @@
 import { Fault } from '../../core/fault.ts'
+import type { Span } from '../../telemetry/tracing.ts'
 import type { Destination } from '../directory/model-directory.ts'
 import type { AttemptError, Upstream, UpstreamRequest } from '../upstreams/upstream.ts'
 import { AttemptFailed, type BegunAnswer, beginAttempt } from './begin-attempt.ts'
@@ -11,7 +12,10 @@ const loggedMax = 2_048
 export interface FindAnswerOptions {
   /** Tried in order. */
   readonly to: readonly Destination[]
-  readonly requestFor: (destination: Destination) => UpstreamRequest
+  /** @param span of this attempt, where it is traced */
+  readonly requestFor: (destination: Destination, span: Span | undefined) => UpstreamRequest
+  /** Begins the span of an attempt; undefined where it would not be exported. */
+  readonly beginSpan: (destination: Destination) => Span | undefined
   /** When the first byte must have come, by the monotonic clock. */
   readonly firstByteBy: number
   /** Takes a place at an upstream for this call; false: its owner has no more. */
@@ -58,7 +62,8 @@ export function findAnswer(options: FindAnswerOptions): FindingAnswer {
       if (waitMs > 0) return unavailable(Math.ceil(waitMs / 1_000))
       attempts += 1
       asked = upstream.settings.name
-      const begun = beginAttempt(upstream, requestFor(destination), firstByteBy)
+      const span = options.beginSpan(destination)
+      const begun = beginAttempt(upstream, requestFor(destination, span), firstByteBy, span)
       abortAttempt = begun.abort
       try {
         return await judge(await begun.answer, isLast)

@@ -1,3 +1,5 @@
+import { findRequestSpan } from '../../guard/request-span.ts'
+import { traceHeaders } from '../../telemetry/trace-context.ts'
 import { requestHeaders } from './answer-headers.ts'
 import type { BegunAnswer } from './begin-attempt.ts'
 import type { CallDeps } from './call-deps.ts'
@@ -43,10 +45,19 @@ function ask(call: OpenCall): void {
     to: prepared.to,
     firstByteBy: deps.monotonic() + first.upstream.settings.timeouts.firstByteMs,
     log: (text, fields) => deps.log(text, { ...fields, request_id: incoming.exchange.id }),
-    requestFor: (destination) => ({
+    beginSpan: ({ upstream, model }) =>
+      findRequestSpan(incoming.request)?.begin('modelward.upstream', {
+        kind: 'client',
+        attributes: {
+          'http.request.method': incoming.route.method,
+          'modelward.upstream': upstream.settings.name,
+          'modelward.model': model,
+        },
+      }),
+    requestFor: (destination, span) => ({
       method: incoming.route.method,
       path: call.routeAt(destination).path,
-      headers,
+      headers: span === undefined ? headers : { ...headers, ...traceHeaders(span.context) },
       body: prepared.bytesFor(destination),
     }),
   })
