@@ -36,7 +36,12 @@ export interface WorkMeasures {
   readonly read: Readonly<Record<WorkMetric, () => readonly MetricValue[]>>
 }
 
-/** @param others of what has few series, whichever models there are */
+/**
+ * A counter of failures is there at 0 from the first call on: a rate does not see the first of a
+ * series that begins with it.
+ *
+ * @param others of what has few series, whichever models there are
+ */
 export function createWorkMeasures(ofModels: SeriesBudget, others: SeriesBudget): WorkMeasures {
   const used = createUsedMeasures(modelsMax, ofModels)
   const modelTimes = histogramsOf('modelward_model_duration_seconds', modelsMax, ofModels)
@@ -54,13 +59,16 @@ export function createWorkMeasures(ofModels: SeriesBudget, others: SeriesBudget)
       used: used.add,
       modelCall(model, ms, hasFailed) {
         modelTimes.observe(model, ms)
-        if (hasFailed) modelErrors.add(model, 1)
+        modelErrors.add(model, hasFailed ? 1 : 0)
       },
       ledgerCommit(ms, count) {
         commitTimes.observe('', ms)
         records += count
       },
-      limiterTake: (backend, ms) => limiterTimes.observe(backend, ms),
+      limiterTake(backend, ms) {
+        limiterTimes.observe(backend, ms)
+        limiterErrors.add(backend, 0)
+      },
       limiterFailed: (backend) => limiterErrors.add(backend, 1),
       jobBegan: (model, waitMs) => jobWaits.observe(model, waitMs),
       jobEnded: (model, ms) => jobTimes.observe(model, ms),

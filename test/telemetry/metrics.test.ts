@@ -207,6 +207,20 @@ describe('counted too', () => {
   })
 })
 
+test('failures are counted from 0 on: a rate does not see the first of a series that begins with it', async () => {
+  const { measures, page } = createPrometheus({}, () => 0)
+  measures.limiterTake('memory', 1)
+  measures.modelCall('a', 1, false)
+  const failures = async () =>
+    readMetrics((await page()).text)
+      .filter(({ name }) => /_(?:limiter|model)_errors_total$/.test(name))
+      .map(({ labels, value }) => [labels, value])
+  expect(await failures()).toEqual([
+    [{ model: 'a' }, 0],
+    [{ backend: 'memory' }, 0],
+  ])
+})
+
 test('a listener that throws gets nothing more, and stops no request', async () => {
   const warned = vi.spyOn(process, 'emitWarning').mockReturnValue()
   let told = 0
