@@ -110,6 +110,11 @@ function recordSend(request: FastifyRequest, reply: FastifyReply, payload: unkno
     done()
     return
   }
+  if (hasLeftSending(request)) {
+    exchange.abort({ ...answerOf(request, reply), status: null })
+    done()
+    return
+  }
   const body = payload instanceof Response ? openResponse(reply, payload) : payload
   if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id)
   if (isWrittenPast(request)) {
@@ -124,6 +129,11 @@ function recordSend(request: FastifyRequest, reply: FastifyReply, payload: unkno
   const send = (): void => done(null, body)
   if (waiting === undefined) send()
   else void sendRecorded(waiting, request, reply, send)
+}
+
+/** The answer is to a body that broke off: there is no client for it. */
+function hasLeftSending({ raw }: FastifyRequest): boolean {
+  return raw.errored !== null && !raw.complete
 }
 
 /** Sends an answer once its record is durable, or the fault in its place. */
