@@ -89,10 +89,17 @@ function receivedOf(call: OpenCall, answer: BegunAnswer, body: Buffer): ReturnTy
       ? inBody
       : addHeaderUsage(inBody, answer.headers, usageHeaders, answers)
   if (answer.status >= 400 || said?.completion !== undefined) return { said, ...nothing }
-  const sent = isReadable ? readContent(form, body) : { contentEvents: 0, contentBytes: body.length }
+  // A page, say, has its text nowhere that is known.
+  const isText = isReadable && isJson(answer)
+  const sent = isText ? readContent(form, body) : { contentEvents: 0, contentBytes: body.length }
   const content =
     usageHeaders === undefined ? sent : contentOfAll(sent, answer.headers, usageHeaders, answers)
   return { said, ...content }
+}
+
+/** Unless its upstream says that it is something else. */
+function isJson({ headers }: BegunAnswer): boolean {
+  return /json/i.test(String(headers['content-type'] ?? 'json'))
 }
 
 /** An upstream's error may repeat what it was sent; all else of it goes on as it came. */
