@@ -1,0 +1,81 @@
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { readToItsEnd } from '../gateway/ending-calls.ts'
+import { chunk, said, sseHead, startHostile, whole } from '../gateway/simulators/hostile.ts'
+import { runJson, startServe, temporaryFolder } from './run-cli.ts'
+
+const streams = 100
+const done = 'data: [DONE]\n\n'
+interface View {
+  readonly request_id: string
+  readonly detail: Readonly<Record<string, unknown>> | null
+}
+
+const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
+
+test('a signal with 100 streams under way: those that end in time are whole, all others say that they are cut, each has its end on record, and the server ends with 0', {
+  timeout: 60_000,
+}, async () => {
+  using folder = temporaryFolder()
+  const data = join(folder.path, 'data')
+  // Half of the streams end at the test's word, the others never do.
+  await using upstream = await startHostile(async ({ text, write, turn }) => {
+    if (text.startsWith('GET ')) {
+      await write(whole(200, '{"data":[{"id":"m"}]}', ['content-type: application/json']))
+      return
+    }
+    await write(sseHead)
+    await write(chunk(said('one')))
+    if (text.includes('"user":"odd"')) return
+    await turn()
+    await write(chunk(said('two', { usage }) + done))
+    await write('0\r\n\r\n')
+  })
+  await using server = await startServe(data, [
+    ...['--upstream', upstream.url, '--preset', 'vllm', '--shutdown-grace', '2s', '--limit-default', 'none'],
+  ])
+  const { key } = await runJson<{ readonly key: string }>([
+    ...['keys', 'create', '--name', 'k', '--limit', '1000000 tokens/h', '--data', data],
+  ])
+  const ask = (index: number): Promise<Response> =>
+    fetch(`${server.address}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        ...{ model: 'm', stream: true, max_tokens: 100, user: index % 2 === 0 ? 'even' : 'odd' },
+        messages: [{ role: 'user', content: 'why' }],
+      }),
+    })
+  const answers = await Promise.all(Array.from({ length: streams }, (_, index) => ask(index)))
+  expect(answers.map(({ status }) => status)).toEqual(Array(streams).fill(200))
+  const reading = answers.map(readToItsEnd)
+
+  const ended = once(server.child, 'exit')
+  server.child.kill('SIGTERM')
+  // It accepts no more connections: the signal has been heard.
+  const isHeard = (): Promise<boolean> =>
+    fetch(`${server.address}/health`, { headers: { connection: 'close' } }).then(
+      () => false,
+      () => true,
+    )
+  await expect.poll(isHeard, { interval: 10 }).toBe(true)
+  for (let even = 0; even < streams / 2; even += 1) upstream.next()
+  const got = await Promise.all(reading)
+  expect(await ended).toEqual([0, null])
+
+  const isWhole = got.filter((one) => one.isWhole && one.text.endsWith(done))
+  const isCut = got.filter((one) => !one.isWhole && /"code":"overloaded"\}\}\s*$/.test(one.text))
+  expect([isWhole.length, isCut.length]).toEqual([streams / 2, streams / 2])
+  const query = async (event: string): Promise<readonly View[]> => {
+    const args = ['ledger', 'query', '--event', event, '--limit', '1000', '--data', data]
+    return (await runJson<{ readonly records: readonly View[] }>(args)).records
+  }
+  const idsOf = (records: readonly View[]): readonly string[] =>
+    records.map(({ request_id }) => request_id).toSorted()
+  const ends = await query('request.finished')
+  expect(new Set(idsOf(ends)).size).toBe(streams)
+  expect(idsOf(ends)).toEqual(idsOf(await query('request.started')))
+  expect(ends.filter(({ detail }) => detail?.['end'] === 'shutdown')).toHaveLength(streams / 2)
+  expect(ends.filter(({ detail }) => detail?.['late'] === true)).toEqual([])
+})
