@@ -39,6 +39,11 @@ const fractions = 4_096
 const nodesMax = 4_000
 const uncounted = 4_095 / fractions
 
+/** Whether a taking of this moment was counted for all nodes: each can then settle it. */
+export function isCountedForAll(at: number): boolean {
+  return Number.isInteger(at)
+}
+
 /**
  * A limiter that answers within its deadline, whatever becomes of the one behind it. One that
  * answers at once is passed through at once, without a timer.

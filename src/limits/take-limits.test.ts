@@ -4,6 +4,8 @@ import { Refusal } from '../core/refusal.ts'
 import { createInProcessLimiter } from './in-process/in-process-limiter.ts'
 import type { LimitUse } from './limiter.ts'
 import { createTakeLimits, type LimitsTaken } from './take-limits.ts'
+import { TakenReservation } from './taken-reservation.ts'
+import { UncountedUsage } from './uncounted-usage.ts'
 import { noUsage, type Usage } from './usage.ts'
 
 function open() {
@@ -19,7 +21,7 @@ function open() {
   }
   const take = (...uses: readonly LimitUse[]): Promise<LimitsTaken> | LimitsTaken => takeLimits({}, uses)
   const left = async (use: LimitUse) => (await limiter.peek([{ ...use, cost: 0 }])).states[0]?.remaining
-  return { time, takeLimits, take, left, shadows }
+  return { time, takeLimits, take, left, shadows, limiter }
 }
 
 function usageOf(taken: LimitsTaken): Usage {
@@ -199,5 +201,38 @@ describe('usage', () => {
     expect(shadows).toEqual([use.name])
     await second.giveBack()
     expect(await left(use)).toBe(0)
+  })
+})
+
+describe('what a usage hands over', () => {
+  const tokens = useOf('key:a', '100 tokens/h', 0)
+
+  test('is settled by its taker alone, whatever becomes of the request, and of JSON as well', async () => {
+    const { take, left, limiter } = open()
+    const usage = usageOf(await take(useOf('key:a', '10/min'), tokens))
+    expect(await usage.take({ tokens: 60, prompt_tokens: 60 })).toBeUndefined()
+    const parts = JSON.parse(JSON.stringify(usage.handOver(['tokens', 'prompt_tokens']).parts))
+    expect(usage.used).toEqual({ requests: 1 })
+    await usage.settle({ tokens: 0 })
+    await usage.giveBack()
+    expect([await left(tokens), await left(useOf('key:a', '10/min'))]).toEqual([40, 10])
+    await new TakenReservation({ costs: { tokens: 60 }, parts, limiter }).settle({ tokens: 25 })
+    expect(await left(tokens)).toBe(75)
+  })
+
+  test('is told of by its usage where it is settled here', async () => {
+    const { take, left } = open()
+    const usage = usageOf(await take(tokens))
+    await usage.take({ tokens: 60 })
+    await usage.handOver(['tokens']).settle({ tokens: 0 })
+    expect(await left(tokens)).toBe(100)
+    expect(usage.states[0]?.remaining).toBe(100)
+  })
+
+  test('is what was measured, where no limit counts it', () => {
+    const usage = new UncountedUsage()
+    usage.take({ tokens: 60 })
+    expect(usage.handOver(['tokens'])).toMatchObject({ used: { tokens: 60 }, parts: [] })
+    expect(usage.used).toEqual({ requests: 1 })
   })
 })

@@ -33,6 +33,11 @@ export class TakenReservation {
     return this.#used
   }
 
+  /** What limits have counted of it, as JSON can write it. */
+  get parts(): readonly TakenPart[] {
+    return this.#parts
+  }
+
   /**
    * Puts what was really used in the place of what was reserved, for the measures that are named,
    * even beyond it. Where the limiter fails, all is as it was, and it can be asked again. Of what

@@ -50,6 +50,10 @@ export class UncountedUsage implements Usage {
     this.#isGivenBack = true
   }
 
+  handOver(measures: readonly string[]): TakenReservation {
+    return new TakenReservation({ costs: this.measured.release(measures) })
+  }
+
   onStates(): void {}
   end(): void {}
   endRequest(): void {}

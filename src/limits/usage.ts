@@ -82,6 +82,11 @@ export interface Usage extends RequestUsage {
    * measures that are named. It counts even beyond the limit.
    */
   readonly settle: (costs: Costs) => void | Promise<void>
+  /**
+   * Hands over what was taken of these measures: the taker settles it, here or by its `parts` in
+   * another process, and records it. Nothing here touches or tells of it any more.
+   */
+  readonly handOver: (measures: readonly string[]) => TakenReservation
 }
 
 /** Of a request that no limit applies to. */
@@ -94,6 +99,7 @@ export const noUsage: Usage = Object.freeze({
   take: () => undefined,
   reserve: async (costs: Costs) => new TakenReservation({ costs }),
   settle: () => {},
+  handOver: () => new TakenReservation({ costs: {} }),
   onStates: () => {},
   giveBack: () => {},
   end: () => {},

@@ -3,6 +3,7 @@ import { createClient } from '@redis/client'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Fault } from '../../src/core/fault.ts'
 import { awaitedScheduler } from '../../src/core/scheduler.ts'
+import type { LimitUse } from '../../src/limits/limiter.ts'
 import { openRedisLimiter, type RedisLimiterOptions } from '../../src/storage/redis/redis-limiter.ts'
 import { createFleetStores } from '../support/fleet-stores.ts'
 import { redisUrl, startRedis, valkeyUrl } from '../support/services.ts'
@@ -142,6 +143,27 @@ describe('Redis', () => {
     expect((await nodes[2]?.take([atOnce]))?.refusal).toBeDefined()
     await nodes[0]?.settle([atOnce], first?.at ?? 0, [0])
     expect((await nodes[2]?.take([atOnce]))?.refusal).toBeUndefined()
+  })
+
+  test('what one node reserved for a job another settles, by what was stored of it', async () => {
+    const shared = { deployment: randomUUID(), ...createFleetStores(), clocks: undefined, ...unhurried }
+    const { limiter: accepting } = await open(shared)
+    const { limiter: running } = await open(shared)
+    const uses = ['9000 tokens/min', '9000 tokens/h', '9000 tokens/calendar day'].map((text) =>
+      useOf('key:k', text, 4_000),
+    )
+    const stored = JSON.stringify({ uses, at: (await accepting.take(uses)).at })
+    await accepting.take(uses)
+    const taken = JSON.parse(stored) as { readonly uses: readonly LimitUse[]; readonly at: number }
+    await running.settle(
+      taken.uses,
+      taken.at,
+      uses.map(() => 100),
+    )
+    for (const limiter of [accepting, running]) {
+      const { states } = await limiter.peek(uses)
+      expect(states.map(({ remaining }) => remaining)).toEqual(uses.map(() => 9_000 - 4_100))
+    }
   })
 
   test.each([

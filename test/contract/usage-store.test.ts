@@ -220,6 +220,32 @@ describe('a crash', () => {
     expect(now).toBeGreaterThanOrEqual(64_000 - 9_100 - 1_000)
   })
 
+  test('settles what a job reserved before, by what was stored of it: once, and no use of others is given back', async () => {
+    const time = beginTime()
+    const uses = ['64000 tokens/h', '64000 tokens/calendar day', '64000 tokens/10min'].map((text) =>
+      useOf('key:a', text, 5_000),
+    )
+    const first = startPersistentLimiter(createTemporaryFolder(), time)
+    const stored = JSON.stringify({ uses, at: (await first.limiter.take(uses)).at })
+    await first.limiter.take(uses)
+    const second = startPersistentLimiter(first.crash(), time)
+    // Of the short one nothing is left of the process before: this is others' use in the same slot.
+    time.pass(10)
+    await second.limiter.take(uses)
+    const taken = JSON.parse(stored) as { readonly uses: readonly LimitUse[]; readonly at: number }
+    await second.limiter.settle(
+      taken.uses,
+      taken.at,
+      uses.map(() => 100),
+    )
+    const [hourly, daily, short] = await Promise.all(uses.map((use) => left(second.limiter, use)))
+    for (const now of [hourly, daily]) {
+      expect(now).toBeLessThanOrEqual(64_000 - 10_100)
+      expect(now).toBeGreaterThanOrEqual(64_000 - 10_100 - 1_000)
+    }
+    expect(short).toBe(64_000 - 5_000)
+  })
+
   test('does not forget what a call that began before midnight turned out to use after it', async () => {
     const time = beginTime()
     time.wall = Date.UTC(2026, 0, 15, 23, 59, 59)

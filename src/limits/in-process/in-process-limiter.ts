@@ -257,8 +257,9 @@ function createMeterTable(writer: UsageWriter | undefined): MeterTable {
   let sweeping = meters.entries()
 
   function createFor(use: LimitUse, now: Moment): Meter {
-    const meter = createMeter(use.limit, pools)
-    if (writer === undefined || meter instanceof ConcurrencyMeter || !isStored(use)) return meter
+    const isKept = writer !== undefined && isStored(use)
+    const meter = createMeter(use.limit, pools, isKept ? 0 : now.steady)
+    if (!isKept || meter instanceof ConcurrencyMeter) return meter
     try {
       writer.restore(use.counter, meter, now)
       return new PersistentMeter(use.counter, meter)
@@ -305,10 +306,15 @@ function createMeterTable(writer: UsageWriter | undefined): MeterTable {
   }
 }
 
-function createMeter(limit: Limit, pools: CellPools): WindowMeter | CalendarMeter | ConcurrencyMeter {
+/** @param since what was taken before counts no more, and gives nothing back */
+function createMeter(
+  limit: Limit,
+  pools: CellPools,
+  since = 0,
+): WindowMeter | CalendarMeter | ConcurrencyMeter {
   switch (limit.kind) {
     case 'window':
-      return new WindowMeter(limit, pools)
+      return new WindowMeter(limit, pools, since)
     case 'calendar':
       return new CalendarMeter(limit)
     case 'concurrent':

@@ -54,11 +54,13 @@ export class WindowMeter implements CountMeter, WindowState {
   capacity: number
   readonly #pools: CellPools
   /** What was taken before is no longer counted. */
-  #since = 0
+  #since: number
 
-  constructor(limit: WindowLimit, pools: CellPools) {
+  /** @param since what was taken before is not counted here, such as by a process before */
+  constructor(limit: WindowLimit, pools: CellPools, since = 0) {
     this.limit = limit
     this.#pools = pools
+    this.#since = since
     this.capacity = capacityFor(limit.amount)
     const { cells, offset } = pools.take(sizeOf(this.capacity))
     this.cells = cells
