@@ -5,7 +5,7 @@ export const intro = `# The gateway
 <!-- Generated from \`src/gateway\` and \`src/config/gateway\`; \`npm run docs\` writes it again. -->
 
 The guard in front of a model server that runs already. The [guide](../guides/gateway.md) starts with two commands; this page has the tables:
-[routes of each preset](#routes), [settings of an upstream](#upstreams), [errors](#errors), [broken streams](#broken-streams), [records](#records), [every way a call ends](#ends), [repeats](#repeats), and [what is not there yet](#not-yet).
+[routes of each preset](#routes), [settings of an upstream](#upstreams), [errors](#errors), [broken streams](#broken-streams), [records](#records), [every way a call ends](#ends), [repeats](#repeats), and [jobs](#jobs).
 
 ## Routes
 
@@ -87,6 +87,25 @@ A repeat counts as a request, costs no tokens, is not sent upstream, and its rec
 
 Answers of calls under way always find room: they may take an owner beyond the bound by \`--answer-max\` for each. A server that was killed frees the idempotency keys of its calls as it starts again; what a node of a fleet left is free after the longest \`timeouts.firstByte\` and \`timeouts.total\` of the route's upstreams and 30 s. \`GET\` and \`HEAD\` do not heed the header.
 
-## Not yet
+## Jobs
 
-- **Jobs**: \`Prefer: respond-async\` is 422 \`input_invalid\` on these routes, so that no caller waits for a job that is not made.`
+With \`Prefer: respond-async\` a whole call is a [job](http.md#jobs): 202, \`Location: /jobs/{id}\`, and its \`result\` is the upstream's body, a text where that is no JSON. \`model\` is the public name. With a stream it is 422 \`input_invalid\`, and a body may have \`--batch-body-max\` bytes, else 413. What is asked with \`GET\` is answered at once.
+
+- **Tokens.** The bound is reserved when the job is accepted, or refused as of any call, and settled at its end by whichever process ends it. The record of the request has no tokens; \`job.finished\`, \`job.failed\` or \`job.cancelled\` has them, with \`usage\` as above.
+- **Upstreams** are asked as by any call, each attempt anew, with the body, the output bound and the headers that were accepted; the model is looked up again. No upstream, a broken answer, 5xx, 401, 403 and 429 are failed attempts, retried as those of other jobs (\`--job-attempts\`). Its other 4xx end the job: \`error.detail\` has the first 500 characters. A call that was under way where a process closes or is killed is sent again.
+- **Places.** The jobs of each upstream wait in a lane of their own, owners in turn. One process works on 32 of an upstream at once, and on half of its \`connectionsMax\` at most: they hold up neither those of another upstream nor calls that are answered at once. What waits, and its bytes and those of results, is bounded by \`--queue-max\`, \`--queue-owner-max\`, \`--jobs-owner-bytes\` and \`--jobs-max-bytes\`; what jobs under way hold in memory by \`--in-flight-max\`, beside what requests hold.
+- **Who.** A key with any \`predict…\` reads and cancels the jobs of its owner. Where the key that made it is revoked or disabled, it is not sent upstream, and cut within a second where it runs: it has failed, with \`key_revoked\` or \`key_disabled\`. An expired key, or one that was rotated, ends no job.
+
+| how its job ends | tokens |
+|---|---|
+| succeeded | what the upstream says, else estimated |
+| the upstream's own 4xx | what it says, else 0 |
+| dead, or failed without an answer, its key revoked before it began | 0 |
+| dead, its last answer broken off; given up at a time limit, or cut for its key | as a call that ends so: estimated |
+| larger than \`--answer-max\`, coded, or no text: failed | what the upstream says, else estimated |
+| cancelled before it began | 0 |
+| cancelled while it ran: the upstream is let go at once | the prompt, estimated; with \`abandoned: reserved\` the reservation |
+| a process was killed while it ran | as the next one ends it; dead with \`lost\`, or ended without a record: all that was reserved |
+| cancelled by the command line | all that was reserved |
+
+An administrator does not retry such a job, 422: what was reserved for it has been given back or charged, so the call is sent again. A reservation that a node counted by itself while Redis was out (\`--limiter-loss share\`) stays until its window has passed.`

@@ -8,8 +8,12 @@ import { createPromptRatios } from './answer/estimate-usage.ts'
 import type { CallDeps } from './call/call-deps.ts'
 import { forwardCall } from './call/forward-call.ts'
 import type { IncomingCall } from './call/incoming-call.ts'
+import { type AcceptedCall, acceptCall, type JobInput } from './call/job-call.ts'
+import { createJobKeys } from './call/job-keys.ts'
 import { createOpenCalls } from './call/open-calls.ts'
+import { type AdmittedCall, admitCall } from './call/prepare-call.ts'
 import { createPromptCounts } from './call/prompt-counts.ts'
+import { type JobCallOptions, runJob } from './call/run-job.ts'
 import { createUpstreamPlaces } from './call/upstream-places.ts'
 import { createModelDirectory, mayUse } from './directory/model-directory.ts'
 import type { GatewaySettings } from './gateway-settings.ts'
@@ -40,6 +44,20 @@ export interface Gateway {
   readonly routes: GatewayRoutes
   /** See `forwardCall`. */
   readonly forward: (call: Omit<IncomingCall, 'upstreams'>, take: () => void) => Promise<void>
+  /** See `admitCall`: the first step of a call that is to be answered later. */
+  readonly admit: (call: Omit<IncomingCall, 'upstreams'>) => Promise<AdmittedCall>
+  /** See `acceptCall`: the second step. */
+  readonly reserve: (call: Omit<IncomingCall, 'upstreams'>, admitted: AdmittedCall) => Promise<AcceptedCall>
+  /**
+   * See `runJob`.
+   *
+   * @throws Refusal `key_revoked` or `key_disabled`, before it begins and while it runs;
+   *   `not_found` where its route is no longer open
+   */
+  readonly runJob: (
+    input: JobInput,
+    call: Pick<JobCallOptions, 'owner' | 'signal' | 'onUsed'> & { readonly keyId: string },
+  ) => Promise<string>
   /** The public names that a key with these scopes may use on a route, sorted. */
   readonly modelsFor: (scopes: readonly string[], route: OpenRoute) => Promise<readonly string[]>
   /**
@@ -67,6 +85,7 @@ export function createGateway(settings: GatewaySettings, options: GatewayDeps): 
     openUpstream(upstream, presets[upstream.preset], { telemetry, env, scheduler, monotonic }),
   )
   const calls = createOpenCalls(guard, scheduler)
+  const jobKeys = createJobKeys(guard, scheduler)
   const retries = createRetries(scheduler, random)
   const models = createModelDirectory(settings.models, upstreams)
   const places = createUpstreamPlaces()
@@ -93,6 +112,16 @@ export function createGateway(settings: GatewaySettings, options: GatewayDeps): 
     settings,
     routes,
     forward: (call, take) => forwardCall(deps, { ...call, upstreams: serving(call.route) }, take),
+    admit: (call) => admitCall(deps, { ...call, upstreams: serving(call.route) }),
+    reserve: (call, admitted) => acceptCall(deps, { ...call, upstreams: serving(call.route) }, admitted),
+    async runJob(input, { keyId, ...call }) {
+      const route = routes.open.find(({ method, path }) => method === 'POST' && path === input.path)
+      if (route === undefined) throw new Refusal('not_found', 'The route of this call is no longer open.')
+      const upstreams = serving(route)
+      return jobKeys.run(keyId, call.signal, (signal) =>
+        runJob(deps, input, { ...call, signal, route, upstreams }),
+      )
+    },
     modelsFor: (scopes, route) => models.list(scopes, serving(route)),
     async modelFor(scopes, route, name) {
       const model = await models.resolve(name, serving(route))
@@ -105,6 +134,7 @@ export function createGateway(settings: GatewaySettings, options: GatewayDeps): 
     shutDown: calls.shutDown,
     async close() {
       calls.close()
+      jobKeys.close()
       // Those that go on though their client has gone.
       await calls.shutDown()
       await retries.close()

@@ -38,6 +38,17 @@ export async function checkAgain(
       )
 }
 
+/** Whether a key is revoked or disabled, as it is stored now: its calls are not to go on. */
+export async function checkRevoked(
+  { store, clock }: { readonly store: KeyStore; readonly clock: Clock },
+  keyId: string,
+): Promise<Refusal | undefined> {
+  const record = await store.findKey(keyId)
+  // A key is never deleted; what cannot be found was restored away.
+  const status = record === undefined ? 'revoked' : keyStatusAt(record, clock())
+  return status === 'revoked' || status === 'disabled' ? new Refusal(codeOf[status]) : undefined
+}
+
 const codeOf: Readonly<Record<Exclude<KeyStatus, 'active'>, RefusalCode>> = {
   disabled: 'key_disabled',
   not_yet_valid: 'key_not_yet_valid',

@@ -15,7 +15,7 @@ import type { Measures } from '../telemetry/measures.ts'
 import { type AdmitDeps, admit, takeUses, verify } from './admit.ts'
 import { attachExchange, detachExchange, findExchange } from './attached-exchange.ts'
 import type { Caller, CallerOf } from './caller.ts'
-import { checkAgain, checkKey } from './check-key.ts'
+import { checkAgain, checkKey, checkRevoked } from './check-key.ts'
 import type { Demand } from './demand.ts'
 import { type DescribeGuardOptions, describeSchemes, type GuardDescription } from './describe-schemes.ts'
 import { Exchange } from './exchange.ts'
@@ -71,6 +71,11 @@ export interface Guard<Required extends boolean = boolean> {
    * with `store_unavailable`.
    */
   readonly checkAgain: (exchange: Exchange) => Promise<Refusal | undefined>
+  /**
+   * Whether a key is revoked or disabled meanwhile, whose request has been answered: undefined, or
+   * the refusal that says which. Rejects with `store_unavailable`.
+   */
+  readonly checkRevoked: (keyId: string) => Promise<Refusal | undefined>
   /** Calls the listener with the ids of changed keys, or `all`. Returns how to stop it. */
   readonly onKeysChanged: (listener: KeysListener) => () => void
   /** Verifies a key, whatever it may do, and issues a session's cookie for it. */
@@ -191,6 +196,7 @@ export function createGuard(options: GuardDeps): Guard {
     admit: (exchange, demand) => admit(deps, exchange, demand) as never,
     judge: createJudge(deps, options),
     checkAgain: (exchange) => checkAgain(deps, exchange),
+    checkRevoked: (keyId) => checkRevoked(deps, keyId),
     onKeysChanged: options.onKeysChanged,
     signIn,
     describe: (described) => describeSchemes(schemes, described),

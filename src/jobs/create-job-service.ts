@@ -6,11 +6,13 @@ import type { IdempotencyStore } from '../idempotency/idempotency-store.ts'
 import { createRunOnce } from '../idempotency/run-once.ts'
 import type { LedgerReader } from '../ledger/ledger.ts'
 import type { EntryWriter } from '../ledger/write/entry-writer.ts'
+import type { Limiter } from '../limits/limiter.ts'
 import type { Peppers } from '../secrets/peppers.ts'
 import { noTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { hasEnded } from './job.ts'
 import { createJobAccess, type JobAccessOptions } from './job-access.ts'
 import { createJobChanges } from './job-changes.ts'
+import { createJobCharges } from './job-charges.ts'
 import type { JobQueue } from './job-queue.ts'
 import { createJobRecords } from './job-records.ts'
 import type { JobService } from './job-service.ts'
@@ -79,6 +81,11 @@ export interface JobServiceOptions {
   readonly scheduler?: Scheduler
   /** From 0 on and below 1. @default Math.random */
   readonly random?: () => number
+  /**
+   * Where calls of model servers are settled as they end.
+   * @default they stay as they were reserved
+   */
+  readonly limiter?: Pick<Limiter, 'settle'> | undefined
   /** Names this process: see `RunOnceOptions.reserver`. @default it has no name */
   readonly reserver?: string | undefined
   /** Called with background faults, which reach no caller. @default no listener */
@@ -91,7 +98,7 @@ const retryDelay = { baseMs: 1_000, capMs: 60_000 }
 /** Puts the jobs' service together over a store, and begins to work. */
 export function createJobService(options: JobServiceOptions): JobService {
   const deps = createDeps(options)
-  const { store, changes, usages, worker } = deps
+  const { store, changes, charges, usages, worker } = deps
   const stopWatching = store.watch(({ jobs, isDue, others = [] }) => {
     for (const job of jobs) {
       if (hasEnded(job.status)) usages.settle(job)
@@ -110,6 +117,7 @@ export function createJobService(options: JobServiceOptions): JobService {
     stopExpiring()
     await worker?.close(graceMs)
     changes.close()
+    await charges.close()
     stopWatching()
     await usages.close()
     await recorded
@@ -148,6 +156,7 @@ function createDeps(options: JobServiceOptions): Deps {
   const { monotonic = () => performance.now(), scheduler = processScheduler, keepMs = 86_400_000 } = options
   const records = createJobRecords(options.writer, clock, telemetry.measures)
   const usages = createJobUsages(telemetry)
+  const charges = createJobCharges(options.limiter, scheduler, telemetry)
   const accepting = new Map<string, Promise<boolean>>()
   const seal = createAnswerSeal(options.peppers, clock, 'idempotent predictions v1')
   const bounds = {
@@ -156,7 +165,7 @@ function createDeps(options: JobServiceOptions): Deps {
     bytesMax: options.bytesMax ?? 8 * 2 ** 30,
     ownerBytesMax: options.ownerBytesMax ?? 2 ** 30,
   }
-  const shared = { store, models, clock, monotonic, scheduler, keepMs, bounds, records, telemetry }
+  const shared = { store, models, clock, monotonic, scheduler, keepMs, bounds, records, charges, telemetry }
   const workerOptions = {
     ...shared,
     concurrency,

@@ -4,6 +4,8 @@ import type { Clock } from '../core/time.ts'
 import { awaitJob, followJob } from './follow-job.ts'
 import type { JobRecord } from './job.ts'
 import type { JobChanges } from './job-changes.ts'
+import { chargeOf, type JobCharges, lateChargeOf } from './job-charges.ts'
+import { readOrigin } from './job-origin.ts'
 import type { JobAddress, JobQueue } from './job-queue.ts'
 import type { JobRecords } from './job-records.ts'
 import { anyOwner, type JobOwner, type JobService, ownerOf } from './job-service.ts'
@@ -17,13 +19,14 @@ export interface JobAccessOptions {
   readonly keepMs: number
   readonly records: JobRecords
   readonly changes: JobChanges
+  readonly charges: JobCharges
 }
 
 /** Reading, following and changing the jobs that are there. */
 export function createJobAccess(
   options: JobAccessOptions,
 ): Pick<JobService, 'get' | 'events' | 'list' | 'cancel' | 'retry' | 'counts' | 'countStates'> {
-  const { store, clock, monotonic, keepMs, records, changes } = options
+  const { store, clock, monotonic, keepMs, records, changes, charges } = options
   const reading =
     (owner: JobOwner, id: string) =>
     async (resultMax?: number): Promise<JobRecord> =>
@@ -52,11 +55,16 @@ export function createJobAccess(
     async cancel(owner, id, changer = {}) {
       await records.ensureWritable()
       const { job, cancelled } = found(await store.cancel(addressOf(owner, id), clock(), keepMs))
-      if (cancelled) await records.cancelled(job, changer)
+      if (cancelled) {
+        const charge = charges.mayCharge ? chargeOf(job, undefined) : lateChargeOf(job)
+        await records.cancelled(job, changer, charge)
+        await charges.settle(charge, readOrigin(job.requestId))
+      }
       return viewOf(owner)(job)
     },
     async retry(owner, id, changer = {}) {
       await records.ensureWritable()
+      refuseCall(found(await store.findJob(addressOf(owner, id), clock(), 0)))
       const { job, retried } = found(await store.retry(addressOf(owner, id), clock()))
       if (retried) await records.retried(job, changer)
       return viewOf(owner)(job)
@@ -71,6 +79,12 @@ const isLimit = isWholeFrom(1, 1_000)
 /** Names the owner of each job only in answers about the jobs of all owners. */
 function viewOf(owner: JobOwner): (job: JobRecord) => JobView {
   return owner === anyOwner ? viewOwnedJob : viewJob
+}
+
+/** What was reserved for it has been given back, or charged: it is a new call. */
+function refuseCall({ requestId }: JobRecord): void {
+  if (readOrigin(requestId).call !== undefined)
+    throw new Refusal('input_invalid', 'A call of a model server is not retried: send it again.')
 }
 
 function found<T>(job: T | undefined): T {

@@ -5,7 +5,8 @@ import { type EntryWriter, ledgerFault } from '../ledger/write/entry-writer.ts'
 import type { Measures } from '../telemetry/measures.ts'
 import type { TraceContext } from '../telemetry/trace-context.ts'
 import type { JobRecord, NewJob } from './job.ts'
-import { readOrigin } from './job-origin.ts'
+import type { JobCharge } from './job-charges.ts'
+import { modelOf, readOrigin } from './job-origin.ts'
 import type { JobChanger } from './job-service.ts'
 
 /** What is recorded of jobs: never inputs, results or keys. */
@@ -19,7 +20,12 @@ export interface JobRecords extends Pick<EntryWriter, 'ensureWritable'> {
   readonly started: (job: JobRecord, under?: TraceContext) => Promise<void> | undefined
   /** An attempt that ended, as the job stands after it. */
   readonly ended: (job: JobRecord, attempt: EndedAttempt, late?: LateRecord) => Promise<void> | undefined
-  readonly cancelled: (job: JobRecord, changer: JobChanger, late?: LateRecord) => Promise<void> | undefined
+  readonly cancelled: (
+    job: JobRecord,
+    changer: JobChanger,
+    charge?: JobCharge | undefined,
+    late?: LateRecord,
+  ) => Promise<void> | undefined
   readonly retried: (job: JobRecord, changer: JobChanger) => Promise<void> | undefined
 }
 
@@ -38,6 +44,8 @@ export interface EndedAttempt {
   readonly latencyUs: number | null
   /** What the job and its request have used of limits; empty where that is not known. */
   readonly measures: Readonly<Record<string, number>>
+  /** Of a call of a model server, once it has ended. */
+  readonly charge?: JobCharge | undefined
   /** Its span, where it is traced. */
   readonly under?: TraceContext | undefined
 }
@@ -60,9 +68,9 @@ export function createJobRecords(
     under?: TraceContext,
   ): Promise<void> | undefined {
     if (!writer.isOn) return undefined
-    const { id, keyId, owner, model } = job
+    const { id, keyId, owner } = job
     const { requestId } = readOrigin(job.requestId)
-    const detail = { job: id, model, ...more.detail }
+    const detail = { job: id, model: modelOf(job), ...more.detail }
     return writer
       .write(ledgerEntry({ at: clock(), event, keyId, owner, requestId, ...more, detail }), under)
       ?.catch((thrown: unknown) => {
@@ -74,9 +82,13 @@ export function createJobRecords(
     event: LedgerEntry['event'],
     job: JobRecord,
     { by, requestId }: JobChanger,
+    charge?: JobCharge,
     late?: LateRecord,
   ): Promise<void> | undefined {
-    return write(event, job, { requestId: requestId ?? null, detail: { by: by ?? null, ...late } })
+    const detail = { by: by ?? null, ...charge?.detail, ...late }
+    const counted = boundMeasures(charge?.costs ?? {})
+    const writing = write(event, job, { requestId: requestId ?? null, measures: counted, detail })
+    return measured(measures, writing, job, counted)
   }
 
   return {
@@ -87,7 +99,7 @@ export function createJobRecords(
       const detail = { attempt: job.attempts, ...(job.done > 0 && { from: job.done }) }
       return write('job.started', job, { detail }, under)
     },
-    ended(job, { code = job.error?.code ?? null, latencyUs, measures: used, under }, late) {
+    ended(job, { code = job.error?.code ?? null, latencyUs, measures: used, charge, under }, late) {
       // The request that submitted the job has a record of its own, which counts it.
       const { requests: _, ...ofJob } = used
       const isFinished = job.status === 'succeeded'
@@ -96,19 +108,30 @@ export function createJobRecords(
         attempt: job.attempts,
         ...(!isFinished && { outcome }),
         ...(job.errors > 0 && { errors: job.errors }),
+        ...charge?.detail,
         ...late,
       }
-      const counted = boundMeasures(ofJob)
+      const counted = boundMeasures({ ...ofJob, ...charge?.costs })
       const event = isFinished ? 'job.finished' : 'job.failed'
       const writing = write(event, job, { code, latencyUs, measures: counted, detail }, under)
-      const measure = (): void => {
-        for (const [name, amount] of Object.entries(counted)) measures.used(name, job.model, amount)
-      }
-      if (writing !== undefined) return writing.then(measure)
-      measure()
-      return undefined
+      return measured(measures, writing, job, counted)
     },
-    cancelled: (job, changer, late) => change('job.cancelled', job, changer, late),
+    cancelled: (job, changer, charge, late) => change('job.cancelled', job, changer, charge, late),
     retried: (job, changer) => change('job.retried', job, changer),
   }
+}
+
+/** Measures what a record says, once it is durable. */
+function measured(
+  measures: Pick<Measures, 'used'>,
+  writing: Promise<void> | undefined,
+  job: JobRecord,
+  counted: Readonly<Record<string, number>>,
+): Promise<void> | undefined {
+  const measure = (): void => {
+    for (const [name, amount] of Object.entries(counted)) measures.used(name, modelOf(job), amount)
+  }
+  if (writing !== undefined) return writing.then(measure)
+  measure()
+  return undefined
 }

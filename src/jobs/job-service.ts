@@ -4,6 +4,7 @@ import type { RunOnce } from '../idempotency/run-once.ts'
 import type { RequestUsage } from '../limits/usage.ts'
 import type { TraceContext } from '../telemetry/trace-context.ts'
 import type { JobStatus } from './job.ts'
+import type { JobCall } from './job-origin.ts'
 import type { JobStates } from './job-queue.ts'
 import type { JobView } from './view-job.ts'
 
@@ -64,6 +65,17 @@ export interface JobRequest {
    * @default nothing
    */
   readonly prepare?: () => Promise<void>
+  /**
+   * Of a call of a model server, asked once `prepare` has resolved.
+   * @default the job is no such call
+   */
+  readonly call?: () => JobCall
+  /**
+   * Gives back what `prepare` reserved: no job came of it. Not called where one may have, for
+   * whichever process ends that settles it. Never rejects.
+   * @default nothing
+   */
+  readonly giveBack?: () => Promise<void>
   /**
    * A repeated request gets the job that the first one made. Not with `sealAnswer`.
    * @default every request makes a job

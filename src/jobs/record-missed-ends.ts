@@ -2,6 +2,7 @@ import type { LedgerEvent } from '../ledger/format/event.ts'
 import type { LedgerRecord } from '../ledger/format/record.ts'
 import type { LedgerReader } from '../ledger/ledger.ts'
 import type { JobRecord } from './job.ts'
+import { lateChargeOf } from './job-charges.ts'
 import type { JobQueue } from './job-queue.ts'
 import type { JobRecords } from './job-records.ts'
 
@@ -40,8 +41,9 @@ export async function recordEnds(options: RecordEndsOptions): Promise<number> {
     (job) => (recorded.get(nameOf(job.id, eventOf(job))) ?? Number.NEGATIVE_INFINITY) < (job.finishedAt ?? 0),
   )
   for (const job of missing.toReversed()) {
-    if (job.status === 'cancelled') await options.records.cancelled(job, {}, { late: true })
-    else await options.records.ended(job, { latencyUs: null, measures: {} }, { late: true })
+    const charge = lateChargeOf(job)
+    if (job.status === 'cancelled') await options.records.cancelled(job, {}, charge, { late: true })
+    else await options.records.ended(job, { latencyUs: null, measures: {}, charge }, { late: true })
   }
   return missing.length
 }

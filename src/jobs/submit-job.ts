@@ -142,6 +142,26 @@ async function accept(
   sealAnswer: JobRequest['sealAnswer'],
 ): Promise<JobView> {
   await request.prepare?.()
+  const submitting: Submitting = { mayRun: false }
+  try {
+    return await acceptPrepared(options, request, sealAnswer, submitting)
+  } catch (thrown) {
+    if (!submitting.mayRun) await request.giveBack?.()
+    throw thrown
+  }
+}
+
+/** Whether a job may have come of a request, whatever its answer is. */
+interface Submitting {
+  mayRun: boolean
+}
+
+async function acceptPrepared(
+  options: SubmitJobOptions,
+  request: JobRequest,
+  sealAnswer: JobRequest['sealAnswer'],
+  submitting: Submitting,
+): Promise<JobView> {
   const { store, records, usages, bounds, accepting } = options
   // A copy: a caller may change its list while it is written.
   const inputs = [...request.inputs]
@@ -154,9 +174,12 @@ async function accept(
   let isAccepted = false
   try {
     const answer = sealAnswer?.(view)
+    // A store that fails may have committed it.
+    submitting.mayRun = true
     const { outcome } = await store.submit({ jobs: [job], bounds, answer })
+    submitting.mayRun = outcome === 'accepted'
     refuseUnless(outcome, bounds)
-    await recordOrWithdraw(options, job, answer !== undefined)
+    await recordOrWithdraw(options, job, answer !== undefined, submitting)
     isAccepted = true
   } finally {
     if (!isAccepted) usages.drop(job.id)
@@ -174,23 +197,33 @@ function refuseUnless(outcome: SubmitOutcome['outcome'], bounds: JobBounds): voi
   throw storedBytesError(outcome, bounds)
 }
 
-async function recordOrWithdraw(options: SubmitJobOptions, job: NewJob, hasAnswer: boolean): Promise<void> {
+async function recordOrWithdraw(
+  options: SubmitJobOptions,
+  job: NewJob,
+  hasAnswer: boolean,
+  submitting: Submitting,
+): Promise<void> {
   try {
     await options.records.accepted(job)
   } catch (fault) {
-    if (!hasAnswer) await withdraw(options, job)
+    if (!hasAnswer) submitting.mayRun = !(await withdraw(options, job))
     throw fault
   }
 }
 
+/** Whether it was cancelled before any process began with it. */
 async function withdraw(
   { store, usages, clock, keepMs, telemetry }: SubmitJobOptions,
   { id, requestId }: NewJob,
-): Promise<void> {
+): Promise<boolean> {
   usages.drop(id)
-  await store.cancel({ id }, clock(), keepMs).catch((fault: unknown) => {
+  try {
+    const outcome = await store.cancel({ id }, clock(), keepMs)
+    return outcome?.cancelled === true && outcome.job.startedAt === null
+  } catch (fault) {
     telemetry.event('job.not_cancelled', { job: id }, fault, readOrigin(requestId))
-  })
+    return false
+  }
 }
 
 function newJob(
@@ -205,7 +238,7 @@ function newJob(
     id: `job_${drawBase62(22, randomBytes)}`,
     owner,
     keyId,
-    requestId: writeOrigin({ requestId, trace }),
+    requestId: writeOrigin({ requestId, trace, call: request.call?.() }),
     model,
     kind,
     inputs,

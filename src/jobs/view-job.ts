@@ -1,5 +1,6 @@
 import { isoTime } from '../keys/record/views.ts'
 import type { JobError, JobRecord, JobStatus } from './job.ts'
+import { modelOf } from './job-origin.ts'
 
 /** A job as the API and the command line show it. Times are ISO 8601, UTC. */
 export interface JobView {
@@ -61,7 +62,7 @@ function view(record: JobRecord, whose: Pick<JobView, 'owner' | 'key_id'> = {}):
     id: record.id,
     ...whose,
     status: record.status,
-    model: record.model,
+    model: modelOf(record),
     kind: record.kind,
     progress: { done: record.done, total: record.total },
     errors: record.errors,

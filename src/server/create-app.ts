@@ -31,7 +31,7 @@ import { serveGateway } from './gateway/serve-gateway.ts'
 import { addHealthRoutes } from './health-routes.ts'
 import { coalesceAnswers, setAnswerHeaders } from './http/answers.ts'
 import { decideBadPath } from './http/bad-path.ts'
-import { ByteBudget, defaultBudget } from './http/byte-budget.ts'
+import { ByteBudget, budgetOf } from './http/byte-budget.ts'
 import { boundBytesInFlight } from './http/bytes-in-flight.ts'
 import { compileSchema } from './http/compile-schema.ts'
 import { allowOrigins } from './http/cors.ts'
@@ -84,12 +84,12 @@ export interface AppDeps {
 
 /** The whole app over a ward: what `startServer` listens with, and a test can `inject` into. */
 export async function createApp(deps: AppDeps, options: ServerOptions): Promise<FastifyInstance> {
-  const { ward, models, jobs, webhooks, closing = new AbortController().signal } = deps
+  const { ward, models, jobs, webhooks, gateway, closing = new AbortController().signal } = deps
   const log = deps.log ?? createAppLog(options)
   const requestLog = createRequestLog(options)
   const { telemetry = createTelemetry([logEvents(log)], { measures: ward.guard.measures }) } = deps
   const requestTracing = createRequestTracing(telemetry.tracing, options.keyHeader)
-  const budget = new ByteBudget(options.inFlightMax === 'auto' ? defaultBudget() : options.inFlightMax)
+  const budget = new ByteBudget(budgetOf(options.inFlightMax))
   const direct = createDirectListener(
     { ward, log, requestLog, budget, closing, requestTracing },
     new Map([...directPredictions(models, options), directVerify(ward)]),
@@ -116,7 +116,7 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
       return answerWithSignIn(request, reply, refusal)
     },
   })
-  if (deps.gateway !== undefined) serveGateway(app, { ward, jobs, gateway: deps.gateway, budget })
+  if (gateway !== undefined) serveGateway(app, { ...options, ward, jobs, gateway, budget, closing })
   app.addHook('onRequest', function checkPath(request, _reply, done) {
     // Before the body is read: no route answers this request.
     done(request.is404 ? refuseUnknownPath(app, request) : undefined)
@@ -125,9 +125,10 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
   await describeApi(app, ward.guard.describe())
   addModelRoutes(app, models, { ...options, ward, jobs, webhooks, closing })
   addModelsRoute(app, models)
-  addJobRoutes(app, { ...deps.followers, jobs, models: models.keys(), closing })
+  const demand = jobDemand(models.keys(), gateway !== undefined)
+  addJobRoutes(app, { ...deps.followers, jobs, demand, closing })
   addAdminJobRoutes(app, jobs)
-  addWebhookRoutes(app, { webhooks, jobs, demand: jobDemand(models.keys()) })
+  addWebhookRoutes(app, { webhooks, jobs, demand })
   addAdminWebhookRoutes(app, webhooks)
   const askedScopes = scopesOfRules(options.forwardAuth)
   addKeyRoutes(app, { ...options, ward, models: [...models.keys()], askedScopes })

@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { packageVersion } from '../core/runtime/package-version.ts'
-import { awaitedScheduler } from '../core/scheduler.ts'
+import { awaitedScheduler, type Scheduler } from '../core/scheduler.ts'
 import { apiKeyHeader, bearer, type Scheme } from '../guard/scheme.ts'
+import type { JobModels } from '../jobs/worker/ask-model.ts'
 import { createModelRuntime, type ModelRuntime, type ModelRuntimeOptions } from '../models/model-runtime.ts'
 import type { Gathered } from '../prometheus/prometheus.ts'
-import type { LedgerStorageOptions } from '../storage/storage.ts'
+import type { LedgerStorageOptions, Serving, Storage } from '../storage/storage.ts'
 import { createOutageReport, type OutageReport } from '../telemetry/outage-report.ts'
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { Tracing } from '../telemetry/tracing.ts'
@@ -15,10 +16,12 @@ import type { JobsOptions } from '../ward/ward-jobs.ts'
 import { awaitStores, untilReached } from './await-stores.ts'
 import { openControlSocket } from './control-socket.ts'
 import { createApp, createAppLog } from './create-app.ts'
-import { beginFirstKeys, type FirstKeysAttempt, findFirstKeysFile, issueFirstKeys } from './first-keys.ts'
+import { beginFirstKeys, findFirstKeysFile, issueFirstKeys } from './first-keys.ts'
 import { endCallsLeft } from './gateway/end-calls-left.ts'
+import { createGatewayJobs, type GatewayJobs } from './gateway/gateway-jobs.ts'
 import { openGateway } from './gateway/open-gateway.ts'
 import { viewUpstreamsAtStart } from './gateway/view-start.ts'
+import { budgetOf } from './http/byte-budget.ts'
 import { closeApp, countUnderWay, trackConnections } from './http/close-app.ts'
 import { type Log, logEvents } from './http/log.ts'
 import { listenErrorOf } from './listen-error.ts'
@@ -82,15 +85,13 @@ async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer
   const { metrics, telemetry } = await openListeners(options, log, opened)
   const models = await openModels(options, log, telemetry, opened)
   const isFleet = options.databaseUrl !== undefined
-  const { scheduler = awaitedScheduler } = options
-  const { ward, storage } = await openStores(wardOptions(options, models, telemetry), options, opened)
-  const serving = await storage.startServing()
-  opened.push(serving.end)
-  // What a node of a fleet reserved that was killed ends by its own deadline.
-  if (!isFleet) await storage.jobs?.releaseLeft(onlyServer)
+  const { scheduler = awaitedScheduler, shutdownGrace: graceMs } = options
+  const calls = createGatewayJobs(options.gateway, budgetOf(options.inFlightMax))
+  const { ward, storage } = await openStores(wardOptions(options, models, calls, telemetry), options, opened)
+  const serving = await beginServing(storage, isFleet, opened)
   const { jobs, webhooks } = ward
   if (jobs === undefined || webhooks === undefined) throw new Error('the ward was opened without jobs')
-  const gateway = openGateway(options, ward, telemetry, log)
+  const gateway = openGateway(options, ward, telemetry, log, calls)
   opened.push(async () => gateway?.close())
   opened.push(await endCallsLeft(options, { ward, storage, scheduler, telemetry }))
   const closing = new AbortController()
@@ -117,7 +118,6 @@ async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer
   const connections = trackConnections(app.server)
   opened.push(async () => {
     closing.abort()
-    const { shutdownGrace: graceMs } = options
     await Promise.all([closeApp(app, connections, graceMs, gateway?.shutDown), jobs.close({ graceMs })])
   })
   const address = await listen(app, options)
@@ -125,11 +125,7 @@ async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer
   const controlled = { limits: ward.limits, upstreams: gateway?.upstreams }
   if (!isFleet) opened.push(await openControlSocket(resolve(options.data), controlled, log))
   // Only now: keys made for a server that then cannot listen would never be shown.
-  const attempt = beginFirstKeys()
-  const left = findFirstKeysFile(options)
-  const report = (): Promise<void> => reportFirstKeys({ ward, storage }, options, address, attempt)
-  await (isFleet ? untilReached(report, scheduler) : report())
-  if (left !== undefined) telemetry.event('config.first_keys_left', { path: left })
+  await reportFirstKeys({ ward, storage }, { ...options, scheduler }, address, telemetry)
   return {
     address,
     upstreams: gateway && (() => viewUpstreamsAtStart(gateway)),
@@ -139,10 +135,18 @@ async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer
     countUnderWay: () => countUnderWay(connections),
     async drain() {
       isDraining = true
-      const { shutdownDelay: delayMs, scheduler = awaitedScheduler } = options
+      const { shutdownDelay: delayMs } = options
       if (delayMs > 0) await new Promise<void>((resolve) => scheduler.after(delayMs, resolve))
     },
   }
+}
+
+async function beginServing(storage: Storage, isFleet: boolean, opened: Close[]): Promise<Serving> {
+  const serving = await storage.startServing()
+  opened.push(serving.end)
+  // What a node of a fleet reserved that was killed ends by its own deadline.
+  if (!isFleet) await storage.jobs?.releaseLeft(onlyServer)
+  return serving
 }
 
 async function openModels(
@@ -232,6 +236,7 @@ function modelOptions(options: ServerOptions, log: Log, { measures }: Telemetry)
 function wardOptions(
   options: ServerOptions,
   models: ModelRuntime['models'],
+  { lanes }: GatewayJobs,
   telemetry: Telemetry,
 ): OpenWardOptions & { readonly telemetry: Telemetry } {
   return {
@@ -242,7 +247,7 @@ function wardOptions(
     schemes: options.scheme.map((name) => schemeOf(name, options.keyHeader)),
     format: { prefix: options.keyPrefix, environment: options.environment },
     ledger: ledgerOptions(options),
-    jobs: jobOptions(options, models),
+    jobs: jobOptions(options, new Map([...jobModelsOf(models), ...lanes])),
     onShadow: ({ use }, of) => telemetry.event('limiter.shadow_refused', { limit: use.name }, undefined, of),
     telemetry,
   }
@@ -258,10 +263,10 @@ function ledgerOptions(options: ServerOptions): LedgerStorageOptions {
   }
 }
 
-function jobOptions(options: ServerOptions, models: ModelRuntime['models']): JobsOptions {
+function jobOptions(options: ServerOptions, models: JobModels): JobsOptions {
   return {
     reserver: options.databaseUrl === undefined ? onlyServer : randomUUID(),
-    models: jobModelsOf(models),
+    models,
     concurrency: options.jobWorkers === 'auto' ? undefined : options.jobWorkers,
     jobsMax: options.queueMax,
     ownerJobsMax: options.queueOwnerMax,
@@ -282,13 +287,20 @@ function schemeOf(name: 'header' | 'bearer', keyHeader: string): Scheme {
 }
 
 async function reportFirstKeys(
-  { ward, storage }: OpenWard,
-  { firstKeys = 'file', onFirstKeys }: ServerOptions,
+  stores: OpenWard,
+  options: ServerOptions & { readonly scheduler: Scheduler },
   address: string,
-  attempt: FirstKeysAttempt,
+  telemetry: Telemetry,
 ): Promise<void> {
-  const issued = await issueFirstKeys({ ward, storage, to: firstKeys }, attempt)
-  if (issued !== undefined) onFirstKeys?.({ address, ...issued })
+  const { databaseUrl, scheduler, firstKeys: to = 'file', onFirstKeys } = options
+  const attempt = beginFirstKeys()
+  const left = findFirstKeysFile(options)
+  async function report(): Promise<void> {
+    const issued = await issueFirstKeys({ ...stores, to }, attempt)
+    if (issued !== undefined) onFirstKeys?.({ address, ...issued })
+  }
+  await (databaseUrl === undefined ? report() : untilReached(report, scheduler))
+  if (left !== undefined) telemetry.event('config.first_keys_left', { path: left })
 }
 
 async function listen(app: FastifyInstance, { host, port }: ServerOptions): Promise<string> {

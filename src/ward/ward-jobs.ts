@@ -5,6 +5,7 @@ import type { JobService } from '../jobs/job-service.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { ChangeRecorder } from '../ledger/write/change-recorder.ts'
 import type { EntryWriter } from '../ledger/write/entry-writer.ts'
+import type { Limiter } from '../limits/limiter.ts'
 import type { Peppers } from '../secrets/peppers.ts'
 import type { JobStore } from '../storage/job-store.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
@@ -32,6 +33,8 @@ export interface WardJobsDeps {
   readonly peppers: Peppers
   readonly ledger: Ledger | undefined
   readonly writer: EntryWriter
+  /** Undefined: this process settles nothing. */
+  readonly limiter: Limiter | undefined
   readonly changes: ChangeRecorder
   readonly clock: Clock
   readonly monotonic: Clock

@@ -197,7 +197,7 @@ export async function createWard<Required extends boolean>(
   const { writer, changes } = recorder
   // Without schemes it guards no request, and is of one command: that looks for no others' uses.
   const uses = createKeyUses({ ...deps, store, ledger: options.schemes.length > 0 ? ledger : undefined })
-  const wardJobs = await openJobs(storage.jobs, options.jobs, { ...deps, writer, changes, ledger })
+  const wardJobs = await openJobs(storage.jobs, options, { ...deps, writer, changes, ledger, limiter })
   const guard = createGuard({
     schemes: options.schemes,
     format,
@@ -299,12 +299,14 @@ async function openKeyCache(
 /** Imported on demand: most wards have no jobs. */
 async function openJobs(
   store: JobStore | undefined,
-  options: JobsOptions | undefined,
+  { jobs, schemes }: Pick<WardOptions, 'jobs' | 'schemes'>,
   deps: Omit<WardJobsDeps, 'store'>,
 ): Promise<WardJobs | undefined> {
-  if (store === undefined || options === undefined) return undefined
+  if (store === undefined || jobs === undefined) return undefined
   const { createWardJobs } = await import('./ward-jobs.ts')
-  return createWardJobs(options, { ...deps, store })
+  // Without schemes it is of one command, whose limiter may count nothing that others see.
+  const limiter = schemes.length > 0 ? deps.limiter : undefined
+  return createWardJobs(jobs, { ...deps, limiter, store })
 }
 
 /** The store, with the cache refreshed at once after each change of this process. */

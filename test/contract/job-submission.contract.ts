@@ -17,6 +17,7 @@ import {
   submit,
   wide,
 } from './job-fixtures.ts'
+import { useOf } from './limiter.contract.ts'
 
 const full: NewJob = jobOf(7, {
   owner: 'équipe/1',
@@ -49,6 +50,24 @@ export function testJobSubmission(get: GetStore): void {
     await submit(get(), jobOf(8, { requestId: writeOrigin({ requestId: 'request-8', trace }) }))
     const [claimed] = await claim(get(), {})
     expect(readOrigin(claimed?.requestId ?? null)).toEqual({ requestId: 'request-8', trace })
+  })
+
+  test('what is known of a call of a model server is kept with its job, whatever becomes of it', async () => {
+    const parts = [{ use: useOf('key:a', '100 tokens/h', 60), at: jobBegin }]
+    const call = {
+      model: 'llama\u001f3 \u{1F511}\0',
+      reserved: { tokens: 60, prompt_tokens: 50, completion_tokens: 10 },
+      abandoned: { tokens: 7, prompt_tokens: 7, completion_tokens: 0 },
+      taken: Array.from({ length: 32 }, () => parts).flat(),
+    }
+    const origin = { requestId: 'request-9', trace: undefined, call }
+    const ofCall = (number: number): NewJob => jobOf(number, { requestId: writeOrigin(origin) })
+    await submit(get(), ofCall(9), ofCall(10))
+    const cancelled = await get().cancel({ id: ofCall(10).id }, jobBegin, leaseMs)
+    const [claimed] = await claim(get(), {})
+    const ended = await find(get(), 10)
+    for (const job of [claimed, cancelled?.job, ended])
+      expect(readOrigin(job?.requestId ?? null)).toEqual(origin)
   })
 
   test('a claimed job has its inputs as they were submitted', async () => {

@@ -6,6 +6,8 @@ import type { NewKey } from '../../src/keys/fields/new-key.ts'
 import type { LedgerEntry } from '../../src/ledger/format/record.ts'
 import type { Ledger } from '../../src/ledger/ledger.ts'
 import { createApp } from '../../src/server/create-app.ts'
+import { createGatewayJobs } from '../../src/server/gateway/gateway-jobs.ts'
+import { budgetOf } from '../../src/server/http/byte-budget.ts'
 import type { ServerOptions } from '../../src/server/server-options.ts'
 import { createTelemetry } from '../../src/telemetry/telemetry.ts'
 import { type AppPartsOptions, openAppParts } from '../support/app-parts.ts'
@@ -38,6 +40,8 @@ export interface OpenGateway extends AsyncDisposable {
   readonly lines: readonly string[]
   /** What was recorded of requests, oldest first. */
   readonly records: () => readonly LedgerEntry[]
+  /** The same of jobs. */
+  readonly jobRecords: () => readonly LedgerEntry[]
   readonly createKey: (key?: Partial<NewKey>) => Promise<string>
   readonly post: (path: string, body: unknown, more?: Post) => Promise<Response>
 }
@@ -72,7 +76,6 @@ export async function openGateway(options: OpenGatewayOptions): Promise<OpenGate
   }
   const lines: string[] = []
   const ward = await openTestWard({ ledger: watched, schemes: [bearer()], clock: Date.now, ...wardOptions })
-  const parts = await openAppParts(ward, { models: [], ...ownParts })
   const settings: GatewaySettings = {
     models: [],
     bodyMax: 16 * 1_048_576,
@@ -80,6 +83,12 @@ export async function openGateway(options: OpenGatewayOptions): Promise<OpenGate
     ...own,
     upstreams: upstreams.map((one) => testUpstream(one)) as readonly UpstreamSettings[],
   }
+  const jobs = createGatewayJobs(settings, budgetOf('auto'))
+  const parts = await openAppParts(ward, {
+    models: [],
+    ...ownParts,
+    jobs: { models: jobs.lanes, limiter: ward.limiter, random: () => 0, ...ownParts?.jobs },
+  })
   const log = (text: string, fields: object): void => void lines.push(JSON.stringify({ text, ...fields }))
   const gateway = createGateway(settings, {
     guard: ward.guard,
@@ -89,6 +98,7 @@ export async function openGateway(options: OpenGatewayOptions): Promise<OpenGate
     log,
     onFault: (_request, fault) => log(fault.message, { code: fault.code }),
   })
+  jobs.open(gateway)
   const logStream = { write: (line: string) => void lines.push(line) }
   const app = await createApp(
     { ...parts, gateway },
@@ -102,6 +112,7 @@ export async function openGateway(options: OpenGatewayOptions): Promise<OpenGate
     gateway,
     lines,
     records: () => entries.filter(({ event }) => event.startsWith('request.')),
+    jobRecords: () => entries.filter(({ event }) => event.startsWith('job.')),
     createKey: async (key) => (await ward.keys.create({ name: 'k', ...key })).text,
     post: (path, body, { key = first.text, headers = {}, signal, method = 'POST' } = {}) =>
       fetch(url + path, {
@@ -117,8 +128,8 @@ export async function openGateway(options: OpenGatewayOptions): Promise<OpenGate
     async [Symbol.asyncDispose]() {
       app.server.closeAllConnections()
       await app.close()
-      await gateway.close()
       await parts.close()
+      await gateway.close()
     },
   }
 }

@@ -193,12 +193,3 @@ test('one owner cannot take every place of an upstream', async () => {
   leaving.abort()
   await Promise.allSettled([...held, theirs])
 })
-
-test('a call that asks to be answered later is refused, not answered at once in silence', async () => {
-  await using ollama = await startOllama()
-  await using gateway = await openGateway({ upstreams: [{ preset: 'ollama', url: ollama.url }] })
-  const headers = { prefer: 'respond-async' }
-  const answer = await gateway.post('/v1/chat/completions', chat(), { headers })
-  expect([answer.status, await answer.json()]).toMatchObject([422, { code: 'input_invalid' }])
-  expect(ollama.seen.filter(({ method }) => method === 'POST')).toEqual([])
-})

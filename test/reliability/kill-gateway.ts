@@ -62,7 +62,7 @@ export async function killGateway(kills: number, tell: (message: string) => void
     tell(`${kill} of ${kills}: ${seen.whole.size - before} whole answers`)
   }
   await using server = await start()
-  const records = await readRecords(data)
+  const records = await readRecords(data, ({ event }) => /^request\.(?:started|finished)$/.test(event))
   differences.push(...differencesOf(records, seen))
   const { admin } = JSON.parse(readFileSync(join(data, 'first-keys.json'), 'utf8')) as Keys
   const counted = await countedTokens(server, key?.id ?? '', admin)
@@ -75,11 +75,12 @@ export async function killGateway(kills: number, tell: (message: string) => void
   return { kills, whole: seen.whole.size, cutOff: seen.cutOff, endedLate, differences }
 }
 
-interface ModelProcess extends AsyncDisposable {
+export interface ModelProcess extends AsyncDisposable {
   readonly url: string
 }
 
-async function startModel(): Promise<ModelProcess> {
+/** A model server in a process of its own, whose answers take a moment. */
+export async function startModel(): Promise<ModelProcess> {
   const file = resolve('test/reliability/processes/serve-paced-model.ts')
   const child: ChildProcess = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] })
   if (child.stdout === null) throw new Error('the model server has no standard output')
@@ -150,13 +151,13 @@ async function isWhole(body: ReadableStream<Uint8Array>): Promise<boolean> {
   return text.includes('data: [DONE]')
 }
 
-class UnexpectedAnswer extends Error {
+export class UnexpectedAnswer extends Error {
   constructor(answer: string) {
     super(`an answer was not expected: ${answer}`)
   }
 }
 
-interface RecordLine {
+export interface RecordLine {
   readonly event: string
   readonly request_id: string
   readonly key_id: string | null
@@ -166,8 +167,11 @@ interface RecordLine {
   readonly detail: Readonly<Record<string, unknown>> | null
 }
 
-/** Of calls, by the real export. */
-async function readRecords(data: string): Promise<readonly RecordLine[]> {
+/** By the real export. */
+export async function readRecords(
+  data: string,
+  isWanted: (record: RecordLine) => boolean,
+): Promise<readonly RecordLine[]> {
   const child = spawnCli(['ledger', 'export', '--format', 'jsonl', '--data', data])
   if (child.stdout === null) throw new Error('the export has no standard output')
   child.stderr?.pipe(process.stderr)
@@ -175,7 +179,7 @@ async function readRecords(data: string): Promise<readonly RecordLine[]> {
   const records: RecordLine[] = []
   for await (const line of createInterface(child.stdout)) {
     const record = JSON.parse(line) as RecordLine
-    if (record.event === 'request.started' || record.event === 'request.finished') records.push(record)
+    if (isWanted(record)) records.push(record)
   }
   const [code] = await closed
   if (code !== 0) throw new Error(`ledger export ended with ${code}`)
@@ -209,7 +213,12 @@ function faultsOfLate(id: string, start: RecordLine, end: RecordLine): readonly 
   return isSame && isCharged && isSaid ? [] : [`${id} was ended late as ${JSON.stringify(end)}`]
 }
 
-async function countedTokens({ address }: ServeProcess, keyId: string, admin: string): Promise<number> {
+/** What a key's limit of tokens has counted. */
+export async function countedTokens(
+  { address }: ServeProcess,
+  keyId: string,
+  admin: string,
+): Promise<number> {
   const answer = await fetch(`${address}/v1/keys/${keyId}/limits`, { headers: { 'x-api-key': admin } })
   const { limits } = (await answer.json()) as {
     readonly limits: readonly { readonly limit: string; readonly used: number }[]

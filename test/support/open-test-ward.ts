@@ -30,6 +30,7 @@ export const stillScheduler: Scheduler = { ...processScheduler, after: () => () 
 export interface TestWard extends Ward {
   /** Milliseconds since the epoch; move it. */
   readonly time: { now: number; monotonic: number }
+  readonly limiter: Limiter
   /** How often each call of the store was made. */
   readonly calls: Map<keyof KeyStore, number>
   /** When set, every call of the store rejects with it. */
@@ -43,7 +44,7 @@ export async function openTestWard({
   store: ownStore,
   peppers = parsePeppers(testPepper, 'the test'),
   ledger,
-  limiter,
+  limiter: ownLimiter,
   jobStore,
   ...options
 }: TestWardOptions = {}): Promise<TestWard> {
@@ -53,11 +54,13 @@ export async function openTestWard({
   const store = watched(ownStore ?? createMemoryKeyStore({ clock: () => time.now }), calls, outage)
   // As every storage does when it is opened.
   await checkPeppers(store, peppers)
+  const limiter =
+    ownLimiter ?? createInProcessLimiter({ clock: () => time.now, monotonic: () => time.monotonic })
   const storage = gatherStorage({
     keys: store,
     ledger,
     jobs: jobStore,
-    limiter: limiter ?? createInProcessLimiter({ clock: () => time.now, monotonic: () => time.monotonic }),
+    limiter,
     secrets: { peppers },
   })
   const ward = await createWard(storage, {
@@ -68,7 +71,7 @@ export async function openTestWard({
     scheduler: stillScheduler,
     ...options,
   })
-  const opened = { ...ward, time, calls, outage }
+  const opened = { ...ward, time, calls, outage, limiter }
   ledgers.set(opened, ledger)
   return opened
 }

@@ -6,7 +6,6 @@ import type { Exchange } from '../../guard/exchange.ts'
 import { lingerOverBody } from '../../guard/node/lingering-close.ts'
 import { releaseUsage } from '../../limits/end-usage.ts'
 import { settleWhenBack } from '../../limits/settle-when-back.ts'
-import type { ReceivedContent, SaidUsage } from '../answer/stream-reader.ts'
 import { problemFor } from '../dialects/problem-in.ts'
 import type { Destination } from '../directory/model-directory.ts'
 import type { PresetRoute } from '../presets/preset.ts'
@@ -18,6 +17,7 @@ import type { FindingAnswer } from './find-answer.ts'
 import { type BegunCall, faultyCallOf } from './incoming-call.ts'
 import type { EndableCall } from './open-calls.ts'
 import type { PreparedCall } from './prepare-call.ts'
+import { type Delivered, nothingDelivered } from './received-answer.ts'
 
 /** Why a call ended before its answer was whole. */
 export type EndReason =
@@ -38,13 +38,6 @@ export interface CallEnd {
   /** The client has gone: no answer waits for its record. */
   readonly isAborted?: boolean
 }
-
-/** What was delivered of an answer, for what an upstream does not say. */
-export interface Delivered extends ReceivedContent {
-  readonly said: SaidUsage | undefined
-}
-
-const nothingDelivered: Delivered = { said: undefined, contentEvents: 0, contentBytes: 0 }
 
 /**
  * A call from its reservation to its settlement. `end` runs once, whatever comes together, and

@@ -9,6 +9,7 @@ import type { BodyChanges, BodyRules, CallBody, WrittenLength } from '../body/ca
 import { readCallInSteps } from '../body/read-call.ts'
 import { type Destination, mayUse, type ResolvedModel } from '../directory/model-directory.ts'
 import type { RouteServer } from '../routes/open-route.ts'
+import type { Upstream } from '../upstreams/upstream.ts'
 import type { CallDeps } from './call-deps.ts'
 import { faultyCallOf, type IncomingCall } from './incoming-call.ts'
 
@@ -29,6 +30,8 @@ export interface PreparedCall {
   readonly promptTokens: number | undefined
   /** Whether the answer is bounded, by the client or by us. */
   readonly isBounded: boolean
+  /** What is written where the client set no output bound; undefined: nothing. */
+  readonly output: number | undefined
   /** Whether the usage in its stream was asked for by us. */
   readonly asksUsageOurselves: boolean
   /** How limits stood when it was taken. */
@@ -43,6 +46,8 @@ export interface PreparedCall {
 export interface AdmittedCall {
   /** Undefined: it names no model. */
   readonly read: ReadCall | undefined
+  /** The one that is asked first. */
+  readonly upstream: Upstream
 }
 
 /**
@@ -53,11 +58,11 @@ export interface AdmittedCall {
  */
 export function admitCall(deps: CallDeps, call: IncomingCall): Promise<AdmittedCall> {
   return orGiveBack(call, async () => {
-    if (call.route.asks === 'any model') return { read: undefined }
+    if (call.route.asks === 'any model') return { read: undefined, upstream: firstOf(call.upstreams) }
     const read = await readModel(deps, call)
     await admitModel(deps, call, read.model)
     if (read.bodyFor(read.model.to[0]).isStream && call.streamRefusal !== undefined) throw call.streamRefusal
-    return { read }
+    return { read, upstream: firstOf(read.model.to.map(({ upstream }) => upstream)) }
   })
 }
 
@@ -80,7 +85,8 @@ export function reserveCall(
   })
 }
 
-async function orGiveBack<T>({ exchange }: IncomingCall, step: () => Promise<T>): Promise<T> {
+/** A step of a call; where it throws, all that the call took of its limits is given back. */
+export async function orGiveBack<T>({ exchange }: IncomingCall, step: () => Promise<T>): Promise<T> {
   try {
     return await step()
   } catch (thrown) {
@@ -91,10 +97,8 @@ async function orGiveBack<T>({ exchange }: IncomingCall, step: () => Promise<T>)
 
 /** A call that names no model: the first upstream answers it, and its body goes on as it came. */
 function preparePlain({ exchange, upstreams, body }: IncomingCall): PreparedCall {
-  const [upstream] = upstreams
-  if (upstream === undefined) throw new Fault('internal', 'a route without an upstream is open')
   return {
-    to: [{ upstream, model: '' }],
+    to: [{ upstream: firstOf(upstreams), model: '' }],
     publicName: undefined,
     bodyBytes: body.length,
     imageTokens: 0,
@@ -102,6 +106,7 @@ function preparePlain({ exchange, upstreams, body }: IncomingCall): PreparedCall
     bound: undefined,
     promptTokens: undefined,
     isBounded: false,
+    output: undefined,
     asksUsageOurselves: false,
     limitHeaders: { ...exchange.usage.headers },
     copyBytes: 0,
@@ -109,15 +114,21 @@ function preparePlain({ exchange, upstreams, body }: IncomingCall): PreparedCall
   }
 }
 
+function firstOf([upstream]: readonly Upstream[]): Upstream {
+  if (upstream === undefined) throw new Fault('internal', 'a route without an upstream is open')
+  return upstream
+}
+
 /** A call whose body is read by the rules of every upstream that may get it. */
-interface ReadCall {
+export interface ReadCall {
   readonly model: ResolvedModel
   readonly bodyFor: (destination: Destination | undefined) => CallBody
 }
 
-async function readModel(
-  { models, scheduler }: CallDeps,
-  { route, upstreams, body: bytes }: IncomingCall,
+/** Reads a body by the rules of the upstreams that may get it, and resolves the model it names. */
+export async function readModel(
+  { models, scheduler }: Pick<CallDeps, 'models' | 'scheduler'>,
+  { route, upstreams, body: bytes }: Pick<IncomingCall, 'route' | 'upstreams' | 'body'>,
 ): Promise<ReadCall> {
   const { servers } = route
   const only = servers.length === 1
@@ -230,6 +241,7 @@ async function reserve(deps: CallDeps, call: IncomingCall, read: ReadCall): Prom
     bound: taken?.bound,
     promptTokens: taken?.promptTokens,
     isBounded: writesOutput || !isOpen,
+    output: writesOutput ? output : undefined,
     asksUsageOurselves,
     limitHeaders: { ...usage.headers },
     copyBytes: Math.max(...model.to.map((to) => copyOf(bodyFor(to).measure(changesFor(to, output))))),
@@ -315,7 +327,11 @@ function fittingOutput({ states }: Usage, { prompt }: CallBound, answers: number
   return Math.floor(most / Math.max(1, answers))
 }
 
-function serverOf(servers: IncomingCall['route']['servers'], to: Destination | undefined): RouteServer {
+/** Of the upstreams that serve a route, the one that a call goes to. */
+export function serverOf(
+  servers: IncomingCall['route']['servers'],
+  to: Destination | undefined,
+): RouteServer {
   const name = to?.upstream.settings.name
   return servers.find(({ upstream }) => upstream.name === name) ?? servers[0]
 }

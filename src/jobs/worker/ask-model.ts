@@ -4,6 +4,7 @@ import { Fault } from '../../core/fault.ts'
 import { Refusal } from '../../core/refusal.ts'
 import { retryDelayMs } from '../../core/retry-delay.ts'
 import { pause, type Scheduler } from '../../core/scheduler.ts'
+import type { JobUse } from '../job-charges.ts'
 import type { RunTurn } from './run-turn.ts'
 
 /** A model as jobs ask it. */
@@ -47,6 +48,8 @@ export type JobModelAnswers = readonly unknown[] | string
 export interface JobModelCall {
   /** Whose job it is: for a model whose callers wait by turns of their owners. */
   readonly owner: string
+  /** The key that made it. */
+  readonly keyId: string
   /** Aborts at the deadline, and when the job is cancelled or handed back. */
   readonly signal: AbortSignal
   /** Milliseconds that the model may take. */
@@ -56,7 +59,14 @@ export interface JobModelCall {
    * deadline to the model, to run from where that begins with the call.
    */
   readonly onQueued: () => void
+  /** For a model server: what the call has used, whatever comes of its answer. */
+  readonly onUsed: (use: JobUse) => void
 }
+
+/** Gets what a call has used. */
+export type UseListener = Pick<JobModelCall, 'onUsed'>
+
+type AskedCall = Pick<JobModelCall, 'owner' | 'keyId' | 'signal' | 'onUsed'>
 
 /** The models that jobs may ask, by name. */
 export type JobModels = ReadonlyMap<string, JobModel>
@@ -82,7 +92,7 @@ const overloadDelay = { baseMs: 500, capMs: 5_000 }
 export async function askModel(
   model: JobModel,
   slice: readonly unknown[],
-  call: { readonly owner: string; readonly signal: AbortSignal; readonly turn: RunTurn },
+  call: AskedCall & { readonly turn: RunTurn },
   options: AskOptions,
 ): Promise<JobModelAnswers> {
   const { signal, turn } = call
@@ -106,7 +116,7 @@ export async function askModel(
 function askOnce(
   model: JobModel,
   slice: readonly unknown[],
-  { owner, signal }: { readonly owner: string; readonly signal: AbortSignal },
+  { owner, keyId, signal, onUsed }: AskedCall,
   { scheduler, deadlineMs: ownMs }: AskOptions,
 ): Maybe<JobModelAnswers> {
   const deadlineMs = Math.max(ownMs, model.deadlineMs ?? 0)
@@ -115,7 +125,7 @@ function askOnce(
   const onQueued = (): void => {
     isQueued = true
   }
-  const answers = model.predict(slice, { owner, signal: call.signal, deadlineMs, onQueued })
+  const answers = model.predict(slice, { owner, keyId, signal: call.signal, deadlineMs, onQueued, onUsed })
   // Most answer at once, and need no timer.
   if (!(answers instanceof Promise)) return answers
   return withinDeadline(answers, {

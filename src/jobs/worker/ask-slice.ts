@@ -3,7 +3,13 @@ import type { Refusal } from '../../core/refusal.ts'
 import { orAbort } from '../../core/scheduler.ts'
 import { duringSpan, type Span } from '../../telemetry/tracing.ts'
 import type { ClaimedJob } from '../job-queue.ts'
-import { type AskOptions, askModel, type JobModel, type JobModelAnswers } from './ask-model.ts'
+import {
+  type AskOptions,
+  askModel,
+  type JobModel,
+  type JobModelAnswers,
+  type UseListener,
+} from './ask-model.ts'
 import { comesAgain } from './attempt-outcome.ts'
 import type { RunTurn } from './run-turn.ts'
 import type { Semaphore } from './semaphore.ts'
@@ -17,7 +23,7 @@ export interface SliceOptions extends AskOptions {
 }
 
 /** What all slices of an attempt share. */
-export interface SliceCall {
+export interface SliceCall extends UseListener {
   readonly signal: AbortSignal
   readonly turn: RunTurn
   /** Begins the span of a call of the model. @default none: it is not traced */
@@ -69,17 +75,17 @@ export async function askForSlice(
  * for of those a turn has no more than may run.
  */
 async function ask(
-  { kind, owner }: ClaimedJob,
+  { kind, owner, keyId }: ClaimedJob,
   model: JobModel,
   slice: readonly unknown[],
   call: SliceCall,
   options: SliceOptions,
 ): Promise<string> {
-  const { signal, turn } = call
+  const { signal, turn, onUsed } = call
   turn.endWaiting()
   try {
     await options.turnBudget.enter(slice)
-    const asked = { signal, turn, owner }
+    const asked = { signal, turn, owner, keyId, onUsed }
     return textOf(await duringSpan(call.beginSpan?.(), () => askModel(model, slice, asked, options)))
   } finally {
     if (kind === 'batch') await orAbort(() => options.scheduler.yieldTurn(), signal)

@@ -5,7 +5,8 @@ import type { StoredBytesFull } from '../../idempotency/stored-bytes.ts'
 import type { EventOrigin, Telemetry } from '../../telemetry/telemetry.ts'
 import type { SpanEnd } from '../../telemetry/tracing.ts'
 import { answersMiscounted, hasEnded, type JobErrorCode, type JobRecord } from '../job.ts'
-import { readOrigin } from '../job-origin.ts'
+import { chargeOf, type JobCharges, type JobUse } from '../job-charges.ts'
+import { modelOf, readOrigin } from '../job-origin.ts'
 import type { AttemptEnd, ClaimedJob, JobBounds, JobProgress, JobQueue } from '../job-queue.ts'
 import type { EndedAttempt, JobRecords } from '../job-records.ts'
 import type { JobModels } from './ask-model.ts'
@@ -29,6 +30,7 @@ export interface AttemptDeps extends AttemptOptions {
   readonly bounds: JobBounds
   /** Resolves once the job's acceptance has been recorded, or to false where it could not be. */
   readonly isAccepted: (id: string) => Promise<boolean>
+  readonly charges: JobCharges
   /** What a job has used of its limits. */
   readonly usedBy: (id: string) => Readonly<Record<string, number>>
   readonly telemetry: Telemetry
@@ -70,6 +72,7 @@ export class Attempt {
   readonly turn: RunTurn
   /** Whether the lease is this attempt's to keep. */
   #hasLease = true
+  #used: JobUse | undefined
   #trace: AttemptTrace | undefined
   /** How it ended, for its span. */
   #told: SpanEnd = {}
@@ -138,14 +141,18 @@ export class Attempt {
     }
     const { attempts, done, createdAt, model: name } = this.#job
     // Of one that gave way or is tried again it is not its first.
-    if (attempts === 1 && done === 0) telemetry.measures.jobBegan(name, this.#deps.clock() - createdAt)
+    if (attempts === 1 && done === 0)
+      telemetry.measures.jobBegan(modelOf(this.#job), this.#deps.clock() - createdAt)
     signal.throwIfAborted()
     const model = models.get(name)
     if (model === undefined) return void (await this.#release())
     const { onProgress } = this.#listeners
     try {
       const beginSpan = this.#trace?.beginCall
-      const call = { signal, turn: this.turn, held: this.#held, onProgress, beginSpan }
+      const onUsed = (used: JobUse): void => {
+        this.#used = used
+      }
+      const call = { signal, turn: this.turn, held: this.#held, onProgress, beginSpan, onUsed }
       return await runAttempt(this.#job, model, call, this.#deps)
     } catch (thrown) {
       if (signal.aborted) throw thrown
@@ -177,9 +184,14 @@ export class Attempt {
   }
 
   async #record(ended: JobRecord, attempt: EndedAttempt): Promise<void> {
+    const { charges } = this.#deps
     const { measures } = this.#deps.telemetry
-    if (hasEnded(ended.status)) measures.jobEnded(ended.model, (attempt.latencyUs ?? 0) / 1_000)
-    await this.#retryUntilDone('job.not_recorded', () => this.#deps.records.ended(ended, attempt))
+    const charge = chargeOf(ended, this.#used)
+    if (hasEnded(ended.status)) measures.jobEnded(modelOf(ended), (attempt.latencyUs ?? 0) / 1_000)
+    await this.#retryUntilDone('job.not_recorded', () =>
+      this.#deps.records.ended(ended, { ...attempt, charge }),
+    )
+    await charges.settle(charge, this.#origin)
   }
 
   #endOf(outcome: Exclude<AttemptOutcome, { readonly end: 'released' }>, now: number): AttemptEnd {

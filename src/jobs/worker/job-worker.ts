@@ -2,6 +2,7 @@ import type { Scheduler } from '../../core/scheduler.ts'
 import type { Clock } from '../../core/time.ts'
 import { createOutageReport, type OutageReport } from '../../telemetry/outage-report.ts'
 import type { JobRecord } from '../job.ts'
+import { chargeOf } from '../job-charges.ts'
 import { readOrigin } from '../job-origin.ts'
 import type { ClaimedJob, ClaimOutcome, ExtendOutcome, GiveWay, JobProgress, JobQueue } from '../job-queue.ts'
 import type { JobRecords } from '../job-records.ts'
@@ -203,10 +204,12 @@ export class JobWorker {
 
   async #recordEnd(job: JobRecord): Promise<void> {
     reportDead(job, this.#options.telemetry)
+    const origin = readOrigin(job.requestId)
     try {
-      await this.#options.records.ended(job, { latencyUs: null, measures: {} })
+      const charge = chargeOf(job, undefined)
+      await this.#options.records.ended(job, { latencyUs: null, measures: {}, charge })
+      await this.#options.charges.settle(charge, origin)
     } catch (fault) {
-      const origin = readOrigin(job.requestId)
       this.#options.telemetry.event('job.not_recorded', { job: job.id }, fault, origin)
     }
   }

@@ -1,6 +1,6 @@
 import type { Span, SpanEnd, Tracing } from '../../telemetry/tracing.ts'
 import type { JobRecord } from '../job.ts'
-import { readOrigin } from '../job-origin.ts'
+import { modelOf, readOrigin } from '../job-origin.ts'
 
 /** The spans of one attempt at a job that is traced. */
 export interface AttemptTrace {
@@ -22,7 +22,7 @@ export function traceAttempt(tracing: Tracing, job: JobRecord): AttemptTrace | u
   const attributes = {
     'modelward.key_id': job.keyId,
     'modelward.owner': tracing.tellsOwners ? job.owner : undefined,
-    'modelward.model': job.model,
+    'modelward.model': modelOf(job),
     'modelward.job.id': job.id,
     'modelward.job.attempt': job.attempts,
   }

@@ -1,26 +1,16 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { Refusal } from '../../core/refusal.ts'
-import type { Gateway } from '../../gateway/create-gateway.ts'
 import { anyModelScopes } from '../../gateway/directory/model-directory.ts'
 import type { OpenRoute } from '../../gateway/routes/open-route.ts'
 import type { Demand } from '../../guard/demand.ts'
 import type { Exchange } from '../../guard/exchange.ts'
-import type { JobService } from '../../jobs/job-service.ts'
-import type { Ward } from '../../ward/ward.ts'
 import { adminOr } from '../api/admin-or.ts'
-import type { ByteBudget } from '../http/byte-budget.ts'
-import { readPreferences } from '../predict/prefer.ts'
+import { prefersAsync } from '../predict/prefer.ts'
 import { holdCallBytes } from './call-bytes.ts'
+import type { GatewayRoutesDeps } from './gateway-routes-deps.ts'
 import { sendKept } from './keep-answer.ts'
 import { answerModel, answerModels } from './model-list.ts'
 import { readRepeats } from './repeats.ts'
-
-export interface GatewayRoutesDeps {
-  readonly ward: Ward
-  readonly gateway: Gateway
-  readonly budget: ByteBudget
-  readonly jobs: Pick<JobService, 'runOnce'>
-}
+import { submitCall } from './submit-call.ts'
 
 /** The routes of the upstreams, with a body that stays bytes and a limit of its own. */
 export function addGatewayRoutes(app: FastifyInstance, deps: GatewayRoutesDeps): void {
@@ -74,42 +64,40 @@ async function forward(
   const { raw: response } = reply
   const exchange = ward.guard.find(request)
   if (exchange === undefined) throw new TypeError('no guard of this ward has seen the request')
-  refuseLater(request)
   const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
   const repeats = await readRepeats(deps, route, request, body)
   const bytes = holdCallBytes(deps.budget, { request: message, response, owner: ownerOf(exchange, request) })
+  const incoming = {
+    request: message,
+    response,
+    exchange,
+    route,
+    pattern: route.path,
+    body,
+    headers: headersOf(reply),
+    hold: bytes.hold,
+  }
+  // What only reads is answered at once, as a client's preference leaves it to a server.
+  if (route.method === 'POST' && prefersAsync(request.headers['prefer']))
+    return submitCall(deps, { incoming, idempotency: repeats?.idempotency }, request, reply)
   let hasAnswered = false
-  await gateway.forward(
-    {
-      request: message,
-      response,
-      exchange,
-      route,
-      pattern: route.path,
-      body,
-      headers: headersOf(reply),
-      hold: bytes.hold,
-      ...(repeats && {
-        streamRefusal: repeats.streamRefusal,
-        async beginKeeping() {
-          const keeper = await repeats.begin()
-          if ('status' in keeper) {
-            // Its tokens were those of the first call.
-            exchange.detail = { repeated: true }
-            hasAnswered = true
-            sendKept(reply, keeper)
-            return 'answered'
-          }
-          return bytes.holdFor(keeper)
-        },
-      }),
-    },
-    () => {
+  const keeping = repeats && {
+    streamRefusal: repeats.streamRefusal,
+    async beginKeeping() {
+      const keeper = await repeats.begin()
+      if (!('status' in keeper)) return bytes.holdFor(keeper)
+      // Its tokens were those of the first call.
+      exchange.detail = { repeated: true }
       hasAnswered = true
-      exchange.isOwned = true
-      reply.hijack()
+      sendKept(reply, keeper)
+      return 'answered' as const
     },
-  )
+  }
+  await gateway.forward({ ...incoming, ...keeping }, () => {
+    hasAnswered = true
+    exchange.isOwned = true
+    reply.hijack()
+  })
   return hasAnswered ? reply : undefined
 }
 
@@ -122,19 +110,4 @@ function headersOf(reply: FastifyReply): Readonly<Record<string, string | number
   return Object.fromEntries(
     Object.entries(reply.getHeaders()).filter(([name]) => !/^(?:x-)?ratelimit/.test(name)),
   ) as Record<string, string>
-}
-
-/** Jobs are not here yet: what asks for one is not answered at once in silence. */
-function refuseLater({ headers }: FastifyRequest): void {
-  if (readPreferences(headers['prefer']).isAsync)
-    throw refusedHeader(
-      'prefer',
-      'Calls of a model server are answered at once: send no Prefer: respond-async.',
-    )
-}
-
-function refusedHeader(name: string, detail: string): Refusal {
-  return new Refusal('input_invalid', detail, {
-    errors: [{ loc: ['header', name], msg: 'Expected no such header here', type: 'not_allowed' }],
-  })
 }

@@ -59,9 +59,13 @@ export async function openKeeper(
   }
 }
 
-/** Sends what a call was answered with the first time, byte for byte. */
-export function sendKept(reply: FastifyReply, { status, headers, body }: PlainAnswer): void {
-  void reply.code(status).headers(headers).send(bytesOf(body))
+/** Sends what a call was answered with the first time, byte for byte, or the job that it became. */
+export function sendKept(reply: FastifyReply, { status, headers, body }: PlainAnswer): FastifyReply {
+  const isJob = headers['location'] !== undefined
+  return reply
+    .code(status)
+    .headers(headers)
+    .send(isJob ? body : bytesOf(body))
 }
 
 /** A body is text, as JSON is, unless an upstream coded it; the first letter says which. */

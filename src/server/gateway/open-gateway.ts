@@ -4,6 +4,7 @@ import type { Ward } from '../../ward/ward.ts'
 import { logProblem, traceIdsOf } from '../http/handle-errors.ts'
 import type { Log } from '../http/log.ts'
 import type { ServerOptions } from '../server-options.ts'
+import type { GatewayJobs } from './gateway-jobs.ts'
 
 /** Opens the model servers behind a server; undefined where it has none. */
 export function openGateway(
@@ -11,9 +12,10 @@ export function openGateway(
   ward: Ward,
   telemetry: Telemetry,
   log: Log,
+  jobs: GatewayJobs,
 ): Gateway | undefined {
   if (settings === undefined) return undefined
-  return createGateway(settings, {
+  const gateway = createGateway(settings, {
     guard: ward.guard,
     telemetry,
     env: process.env,
@@ -25,4 +27,6 @@ export function openGateway(
       logProblem(log, { request_id: requestId, ...traceIdsOf(request), method, route }, fault)
     },
   })
+  jobs.open(gateway)
+  return gateway
 }

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { Refusal } from '../../core/refusal.ts'
 import type { AnswerKeeper } from '../../gateway/call/answer-keeper.ts'
 import type { OpenRoute } from '../../gateway/routes/open-route.ts'
+import type { Idempotency } from '../../idempotency/answer-seal.ts'
 import type { PlainAnswer } from '../../idempotency/run-once.ts'
 import type { JobService } from '../../jobs/job-service.ts'
 import { readIdempotency } from '../api/idempotency-key.ts'
@@ -9,6 +10,7 @@ import { digestOfBody, openKeeper } from './keep-answer.ts'
 
 /** What an `Idempotency-Key` makes of a call. */
 export interface Repeats {
+  readonly idempotency: Idempotency
   /** Of one that asks for a stream: that is not answered twice. */
   readonly streamRefusal: Refusal
   /** See `openKeeper`. */
@@ -36,6 +38,7 @@ export async function readRepeats(
   if (idempotency === undefined) return undefined
   const longest = servers.map(({ upstream: { timeouts } }) => timeouts.firstByteMs + timeouts.totalMs)
   return {
+    idempotency,
     streamRefusal: new Refusal('input_invalid', 'A stream is not answered twice.', {
       errors: [
         {

@@ -2,7 +2,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Refusal } from '../../core/refusal.ts'
 import { formProblems } from '../../fastify/answer-problem.ts'
 import { problemIn } from '../../gateway/dialects/problem-in.ts'
-import { addGatewayRoutes, type GatewayRoutesDeps } from './gateway-routes.ts'
+import { addGatewayRoutes } from './gateway-routes.ts'
+import type { GatewayRoutesDeps } from './gateway-routes-deps.ts'
 
 /** Puts model servers behind the app: their routes, and problems in their clients' dialects. */
 export function serveGateway(app: FastifyInstance, deps: GatewayRoutesDeps): void {

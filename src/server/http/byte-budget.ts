@@ -76,7 +76,7 @@ export class ByteLease {
 /** Of the heap's size: the rest is for what the server keeps, and what a moment's work takes. */
 const partOfHeap = 0.25
 
-/** A quarter of the heap that this process may have, in bytes. */
-export function defaultBudget(): number {
-  return Math.floor(getHeapStatistics().heap_size_limit * partOfHeap)
+/** Bytes of a budget: as set, or a quarter of the heap that this process may have. */
+export function budgetOf(inFlightMax: number | 'auto'): number {
+  return inFlightMax === 'auto' ? Math.floor(getHeapStatistics().heap_size_limit * partOfHeap) : inFlightMax
 }

@@ -4,6 +4,7 @@ import { openUsage } from '../../guard/guard.ts'
 import { findRequestSpan } from '../../guard/request-span.ts'
 import type { Idempotency } from '../../idempotency/answer-seal.ts'
 import type { PlainAnswer } from '../../idempotency/run-once.ts'
+import type { SubmittedJob } from '../../jobs/job-service.ts'
 import type { Usage } from '../../limits/usage.ts'
 import type { ServedModel } from '../../models/model.ts'
 import { sendStored } from '../api/idempotency-key.ts'
@@ -33,7 +34,7 @@ export async function submitPrediction(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const { ward, jobs, webhooks, closing } = deps
+  const { ward, jobs, webhooks } = deps
   const { owner, keyId } = request.caller
   if (webhook !== undefined) webhooks.checkTarget(webhook)
   const idempotency = await readLargePredictionKey(request, { model, kind, inputs, webhook })
@@ -61,7 +62,20 @@ export async function submitPrediction(
     .catch((thrown: unknown) => uncount(usage, thrown))
     .catch(createRepeatAtOnce(deps, idempotency))
   if ('status' in outcome) return sendStored(reply, outcome)
-  const { job, isReplayed } = outcome
+  return sendAccepted(deps, outcome, request, reply)
+}
+
+/**
+ * Answers with a job: at once, or as it stands when it has ended or the seconds are over that the
+ * client prefers to wait.
+ */
+export async function sendAccepted(
+  { jobs, closing }: Pick<PredictDeps, 'jobs' | 'closing'>,
+  { job, isReplayed }: SubmittedJob,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { owner } = request.caller
   reply.code(202).header('location', `/jobs/${job.id}`)
   if (isReplayed) reply.header('idempotency-replayed', 'true')
   const { isAsync, waitSeconds = 0 } = readPreferences(request.headers['prefer'])

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { defaultScope, modelScope } from '../../../core/scope.ts'
+import { anyModelScope, defaultScope, modelScope } from '../../../core/scope.ts'
 import type { Demand } from '../../../guard/demand.ts'
 import type { JobService } from '../../../jobs/job-service.ts'
 import { type JobView, writeJob } from '../../../jobs/view-job.ts'
@@ -11,8 +11,8 @@ import { type JobListRequest, readJobQuery, viewJobPage } from './job-schemas.ts
 
 export interface JobRouteOptions extends JobFollowersOptions {
   readonly jobs: JobService
-  /** Names of the models that are served. */
-  readonly models: Iterable<string>
+  /** See `jobDemand`. */
+  readonly demand: Demand
 }
 
 export function sendJob(reply: FastifyReply, job: JobView): FastifyReply {
@@ -26,15 +26,19 @@ interface OneJob {
 /**
  * What looking after jobs demands: a scope that may have made one. It is operational: a key that
  * has used up its limits fetches what it has paid for, and cancels what holds its last place.
+ *
+ * @param models names of those that are served
+ * @param hasModelServers whether calls of any model may have become jobs
  */
-export function jobDemand(models: Iterable<string>): Demand {
-  return { anyScope: [defaultScope, ...[...models].map(modelScope)], billable: false }
+export function jobDemand(models: Iterable<string>, hasModelServers: boolean): Demand {
+  const own = [defaultScope, ...[...models].map(modelScope)]
+  return { anyScope: hasModelServers ? [...own, anyModelScope] : own, billable: false }
 }
 
 /** Jobs, for the owner of the key that made them. To everybody else they are not there. */
 export function addJobRoutes(app: FastifyInstance, options: JobRouteOptions): void {
   const { jobs, closing } = options
-  const config = { guard: jobDemand(options.models) }
+  const config = { guard: options.demand }
   const followers = createJobFollowers(options)
 
   app.get<{ Querystring: JobListRequest }>('/jobs', { config, schema: schemas.list }, async (request) => {

@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { JobView } from '../../src/jobs/view-job.ts'
+import { drawPepper } from '../../src/secrets/peppers.ts'
+import { drawSigningKeyLine } from '../../src/secrets/signing-key.ts'
+import type { FirstKeysReport } from '../../src/server/first-keys.ts'
+import type { RunningServer, ServerOptions } from '../../src/server/server-options.ts'
+import { startServer } from '../../src/server/start-server.ts'
+import { type Behaviour, startHostile, whole } from '../gateway/simulators/hostile.ts'
+import { serverDefaults } from '../parity/start-server-target.ts'
+import { nameTestSchema, redisUrl } from '../support/services.ts'
+import { constantModel } from '../support/test-app.ts'
+import { testUpstream } from '../support/test-upstream.ts'
+
+const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
+const body = JSON.stringify({ choices: [{ message: { content: 'one' } }], usage })
+const limits = ['100000 tokens/min', '100000 tokens/h', '100000 tokens/calendar day']
+
+let behaviour: Behaviour = () => {}
+const opened: (() => PromiseLike<unknown>)[] = []
+let fleet: Awaited<ReturnType<typeof startFleet>>
+beforeAll(async () => {
+  fleet = await startFleet()
+}, 120_000)
+afterAll(async () => {
+  for (const close of opened.toReversed()) await close()
+})
+
+/** A node that accepts jobs and runs none, one that runs them, and one that has no model server. */
+async function startFleet() {
+  const upstream = await startHostile((request) => behaviour(request))
+  const database = await nameTestSchema()
+  opened.push(() => upstream[Symbol.asyncDispose](), database.drop)
+  let admin = ''
+  const options: ServerOptions = {
+    ...serverDefaults,
+    databaseUrl: database.url,
+    redisUrl: await redisUrl(),
+    pepper: drawPepper(1),
+    signingKey: drawSigningKeyLine(),
+    servedModels: [constantModel],
+    firstKeys: 'report',
+    onFirstKeys: (report: FirstKeysReport) => {
+      if ('keys' in report) admin = report.keys.admin
+    },
+    logStream: { write() {} },
+  }
+  const gateway = {
+    upstreams: [testUpstream({ preset: 'openai', url: upstream.url })],
+    models: [{ name: 'm', to: [{ upstream: 'openai', model: 'm' }], limits: [] }],
+    bodyMax: 16 * 1_048_576,
+    answerMax: 8 * 1_048_576,
+  }
+  const start = async (more: Partial<ServerOptions>): Promise<RunningServer> => {
+    const server = await startServer({ ...options, ...more })
+    opened.push(() => server.close())
+    return server
+  }
+  const accepting = await start({ gateway, jobWorkers: 0 })
+  const other = await start({})
+  const running = await start({ gateway })
+  async function ask<T>(node: RunningServer, path: string, more: RequestInit = {}, key = admin): Promise<T> {
+    const answer = await fetch(`${node.address}${path}`, {
+      ...more,
+      headers: { 'x-api-key': key, 'content-type': 'application/json', ...more.headers },
+    })
+    const text = await answer.text()
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${text}`)
+    return JSON.parse(text) as T
+  }
+  const made = await ask<{ readonly id: string; readonly key: string }>(accepting, '/v1/keys', {
+    method: 'POST',
+    body: JSON.stringify({ name: 'k', owner: 'acme', limits }),
+  })
+  return {
+    upstream,
+    accepting,
+    other,
+    running,
+    submit: () =>
+      ask<JobView>(
+        accepting,
+        '/v1/chat/completions',
+        {
+          method: 'POST',
+          headers: { prefer: 'respond-async' },
+          body: JSON.stringify({ model: 'm', max_tokens: 100, messages: [{ role: 'user', content: 'why' }] }),
+        },
+        made.key,
+      ),
+    job: (node: RunningServer, id: string) => ask<JobView>(node, `/jobs/${id}?wait=30`, {}, made.key),
+    cancel: (node: RunningServer, id: string) =>
+      ask<JobView>(node, `/jobs/${id}`, { method: 'DELETE' }, made.key),
+    async used(node: RunningServer): Promise<readonly number[]> {
+      const told = await ask<{
+        readonly limits: readonly { readonly limit: string; readonly used: number }[]
+      }>(node, `/v1/keys/${made.id}/limits`)
+      return told.limits.filter(({ limit }) => limit.includes('tokens')).map(({ used }) => used)
+    },
+  }
+}
+
+test('a call that one node accepts is run and settled by another that has its upstream, for all nodes', async () => {
+  behaviour = ({ write }) => write(whole(200, body, ['content-type: application/json']))
+  const { id } = await fleet.submit()
+  expect(await fleet.job(fleet.other, id)).toMatchObject({ status: 'succeeded', model: 'm', attempts: 1 })
+  for (const node of [fleet.accepting, fleet.running, fleet.other])
+    await expect.poll(() => fleet.used(node)).toEqual([5, 5, 5])
+  expect(fleet.upstream.requests).toHaveLength(1)
+})
+
+test('a call that one node runs is let go upstream where another cancels it, which settles it once', async () => {
+  const [before = 0] = await fleet.used(fleet.accepting)
+  const asked = Promise.withResolvers<void>()
+  behaviour = () => asked.resolve()
+  const { id } = await fleet.submit()
+  await asked.promise
+  const [reserved = 0] = await fleet.used(fleet.accepting)
+  expect(await fleet.cancel(fleet.accepting, id)).toMatchObject({ status: 'cancelled' })
+  await fleet.upstream.requests.at(-1)?.closed
+  const [tokens = 0] = await fleet.used(fleet.running)
+  expect(tokens).toBeGreaterThan(before)
+  expect(tokens).toBeLessThan(reserved)
+  expect(await fleet.used(fleet.accepting)).toEqual([tokens, tokens, tokens])
+})
