@@ -65,6 +65,8 @@ export async function runJob(deps: CallDeps, input: JobInput, options: JobCallOp
     to: sent.to,
     firstByteBy: deps.monotonic() + sent.to[0].upstream.settings.timeouts.firstByteMs,
     log: (text, fields) => deps.log(text, { ...fields, request_id: input.requestId }),
+    // The attempt at the job has one for each call of its model.
+    beginSpan: () => undefined,
     requestFor: (destination) => ({
       method: route.method,
       path: serverOf(route.servers, destination).route.path,
