@@ -1,0 +1,67 @@
+import { once } from 'node:events'
+import { expect, test } from 'vitest'
+import { startHostile, whole } from '../gateway/simulators/hostile.ts'
+import { openTestFleet } from './open-fleet.ts'
+
+const json = ['content-type: application/json']
+const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
+
+test('a call under an Idempotency-Key runs once on all nodes of a fleet: its answer outlives the node that had it, and one that a kill met is not sent again', {
+  timeout: 120_000,
+}, async () => {
+  const asked: string[] = []
+  await using upstream = await startHostile(async ({ text, write, turn }) => {
+    if (text.startsWith('GET ')) return write(whole(200, '{"data":[{"id":"m"}]}', json))
+    asked.push(/"user":"(\w+)"/.exec(text)?.[1] ?? '')
+    await turn()
+    await write(whole(200, JSON.stringify({ id: `answer-${asked.length}`, usage }), json))
+  })
+  await using fleet = await openTestFleet()
+  const args = ['--upstream', upstream.url, '--preset', 'vllm']
+  await using first = await fleet.start(...args)
+  const [second, { key }] = await Promise.all([
+    fleet.start(...args),
+    fleet.createKey('--limit', '100000 tokens/h'),
+  ])
+  await using _ = second
+  async function ask({ address }: { readonly address: string }, name: string) {
+    const answer = await fetch(`${address}/v1/chat/completions`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${key}`,
+        'content-type': 'application/json',
+        'idempotency-key': name,
+      },
+      body: JSON.stringify({
+        ...{ model: 'm', user: name, max_tokens: 8 },
+        messages: [{ role: 'user', content: 'why' }],
+      }),
+    })
+    const { status, headers } = answer
+    return { status, isReplayed: headers.has('idempotency-replayed'), text: await answer.text() }
+  }
+
+  const asking = ask(first, 'kept')
+  await expect.poll(() => asked).toEqual(['kept'])
+  expect(await ask(second, 'kept')).toMatchObject({ status: 409 })
+  upstream.next()
+  const kept = await asking
+  expect(kept).toMatchObject({ status: 200, isReplayed: false, text: expect.stringContaining('answer-1') })
+  expect(await ask(second, 'kept')).toEqual({ ...kept, isReplayed: true })
+
+  const killed = ask(first, 'killed').catch(() => 'cut off')
+  await expect.poll(() => asked).toEqual(['kept', 'killed'])
+  const ended = once(first.child, 'exit')
+  first.child.kill('SIGKILL')
+  await ended
+  expect(await killed).toBe('cut off')
+  expect(await ask(second, 'kept')).toEqual({ ...kept, isReplayed: true })
+  // It is not known what came of it, until its own deadlines have passed.
+  expect(await ask(second, 'killed')).toMatchObject({ status: 409 })
+  expect(asked).toEqual(['kept', 'killed'])
+
+  // A call of its own goes on as ever.
+  upstream.next()
+  upstream.next()
+  expect(await ask(second, 'other')).toMatchObject({ status: 200, isReplayed: false })
+})
