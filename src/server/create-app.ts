@@ -27,7 +27,6 @@ import { addDocsRoutes } from './docs/docs-routes.ts'
 import { describeApi } from './docs/openapi.ts'
 import { addSessionRoutes } from './docs/session-routes.ts'
 import { answerWithSignIn } from './docs/sign-in-page.ts'
-import { serveGateway } from './gateway/serve-gateway.ts'
 import { addHealthRoutes } from './health-routes.ts'
 import { coalesceAnswers, setAnswerHeaders } from './http/answers.ts'
 import { decideBadPath } from './http/bad-path.ts'
@@ -116,7 +115,10 @@ export async function createApp(deps: AppDeps, options: ServerOptions): Promise<
       return answerWithSignIn(request, reply, refusal)
     },
   })
-  if (gateway !== undefined) serveGateway(app, { ...options, ward, jobs, gateway, budget, closing })
+  if (gateway !== undefined) {
+    const { serveGateway } = await import('./gateway/serve-gateway.ts')
+    serveGateway(app, { ...options, ward, jobs, gateway, budget, closing })
+  }
   app.addHook('onRequest', function checkPath(request, _reply, done) {
     // Before the body is read: no route answers this request.
     done(request.is404 ? refuseUnknownPath(app, request) : undefined)

@@ -91,7 +91,7 @@ async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer
   const serving = await beginServing(storage, isFleet, opened)
   const { jobs, webhooks } = ward
   if (jobs === undefined || webhooks === undefined) throw new Error('the ward was opened without jobs')
-  const gateway = openGateway(options, ward, telemetry, log, calls)
+  const gateway = await openGateway(options, ward, telemetry, log, calls)
   opened.push(async () => gateway?.close())
   opened.push(await endCallsLeft(options, { ward, storage, scheduler, telemetry }))
   const closing = new AbortController()
