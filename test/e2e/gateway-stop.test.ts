@@ -1,17 +1,16 @@
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import type { LedgerEvent } from '../../src/ledger/format/event.ts'
+import type { LedgerRecord } from '../../src/ledger/format/record.ts'
+import { openStorage } from '../../src/ward/open-storage.ts'
 import { readToItsEnd } from '../gateway/ending-calls.ts'
 import { chunk, said, sseHead, startHostile, whole } from '../gateway/simulators/hostile.ts'
-import { runJson, startServe, temporaryFolder } from './run-cli.ts'
+import { startServe, temporaryFolder } from './run-cli.ts'
 
 const streams = 100
 const done = 'data: [DONE]\n\n'
-interface View {
-  readonly request_id: string
-  readonly detail: Readonly<Record<string, unknown>> | null
-}
-
 const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
 
 test('a signal with 100 streams under way: those that end in time are whole, all others say that they are cut, each has its end on record, and the server ends with 0', {
@@ -33,11 +32,17 @@ test('a signal with 100 streams under way: those that end in time are whole, all
     await write('0\r\n\r\n')
   })
   await using server = await startServe(data, [
-    ...['--upstream', upstream.url, '--preset', 'vllm', '--shutdown-grace', '2s', '--limit-default', 'none'],
+    ...['--upstream', upstream.url, '--preset', 'vllm', '--shutdown-grace', '1s', '--limit-default', 'none'],
   ])
-  const { key } = await runJson<{ readonly key: string }>([
-    ...['keys', 'create', '--name', 'k', '--limit', '1000000 tokens/h', '--data', data],
-  ])
+  const { admin } = JSON.parse(readFileSync(join(data, 'first-keys.json'), 'utf8')) as {
+    readonly admin: string
+  }
+  const created = await fetch(`${server.address}/v1/keys`, {
+    method: 'POST',
+    headers: { 'x-api-key': admin, 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'k', limits: ['1000000 tokens/h'] }),
+  })
+  const { key } = (await created.json()) as { readonly key: string }
   const ask = (index: number): Promise<Response> =>
     fetch(`${server.address}/v1/chat/completions`, {
       method: 'POST',
@@ -67,12 +72,12 @@ test('a signal with 100 streams under way: those that end in time are whole, all
   const isWhole = got.filter((one) => one.isWhole && one.text.endsWith(done))
   const isCut = got.filter((one) => !one.isWhole && /"code":"overloaded"\}\}\s*$/.test(one.text))
   expect([isWhole.length, isCut.length]).toEqual([streams / 2, streams / 2])
-  const query = async (event: string): Promise<readonly View[]> => {
-    const args = ['ledger', 'query', '--event', event, '--limit', '1000', '--data', data]
-    return (await runJson<{ readonly records: readonly View[] }>(args)).records
-  }
-  const idsOf = (records: readonly View[]): readonly string[] =>
-    records.map(({ request_id }) => request_id).toSorted()
+  const storage = await openStorage({ data }, { create: false })
+  onTestFinished(() => storage.close())
+  const query = async (event: LedgerEvent): Promise<readonly LedgerRecord[]> =>
+    (await storage.ledger?.query({ event, limit: 1_000, order: 'oldest' }))?.records ?? []
+  const idsOf = (records: readonly LedgerRecord[]): readonly (string | null)[] =>
+    records.map(({ requestId }) => requestId).toSorted()
   const ends = await query('request.finished')
   expect(new Set(idsOf(ends)).size).toBe(streams)
   expect(idsOf(ends)).toEqual(idsOf(await query('request.started')))
