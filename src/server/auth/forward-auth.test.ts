@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { get } from 'node:http'
+import { get, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -383,6 +383,37 @@ describe('who may ask', () => {
     expect((await ask('default', { ...wrong, ...from('203.0.113.9') })).json().code).toBe('too_many_bad_keys')
     expect((await ask('default', { ...wrong, ...from('203.0.113.10') })).statusCode).toBe(403)
   })
+})
+
+test('a body that breaks before its question is answered is no fault of the server, and is answered once', async () => {
+  const lines: string[] = []
+  const logStream = { write: (line: string) => void lines.push(line) }
+  const ledger = createFakeLedger()
+  let broken = Promise.withResolvers<void>()
+  broken.resolve()
+  const held = {
+    ...ledger,
+    // The record waits until the parser has met what breaks, and the connection is closed.
+    append: (...args: Parameters<typeof ledger.append>) => broken.promise.then(() => ledger.append(...args)),
+  }
+  const options = { ward: { ledger: held }, logLevel: 'warn', logStream } as const
+  const { app, right } = await open({ models }, options)
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  app.server.on('request', (_asked, response: ServerResponse) =>
+    response.once('close', () => broken.resolve()),
+  )
+  const [address] = app.addresses()
+  const key = `X-API-Key: ${right['x-api-key']}`
+  for (const [path, ...head] of [['models/v1/x', key], ['models/v1/x'], ['none', key]]) {
+    broken = Promise.withResolvers<void>()
+    const all = [...head, 'Transfer-Encoding: chunked', '', 'garbage']
+    const answer = await askRaw(address?.port ?? 0, `/v1/forward-auth/${path}`, all)
+    expect(answer.match(/HTTP\/1\.1 /g)).toHaveLength(1)
+    await broken.promise
+    // What would come behind the answer comes within a few turns.
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(lines).toEqual([])
 })
 
 async function askRaw(port: number, path: string, lines: readonly string[]): Promise<string> {

@@ -72,8 +72,11 @@ export function addForwardAuth(app: FastifyInstance, options: ForwardAuthOptions
     schema: { hide: true },
     // Opened here, where the request is known that is asked about.
     config: { guard: 'public' },
-    // Not the handler: Fastify reads the body before it.
-    onRequest: (request, reply) => answerProxy(options, rules, mayAsk, request, reply),
+    // Not the handler: Fastify reads the body before it. And no promise, behind which Fastify goes
+    // on to the handler where the proxy has left before its answer.
+    onRequest(request, reply, done) {
+      answerProxy(options, rules, mayAsk, request, reply).catch(done)
+    },
     // What is refused before, such as a head with two hosts.
     errorHandler: (error, request, reply) => refuse(options.log, request, reply, classifyError(error)),
     handler: () => {
@@ -88,15 +91,18 @@ async function answerProxy(
   mayAsk: ReturnType<typeof createPeerCheck>,
   request: FastifyRequest,
   reply: FastifyReply,
-): Promise<FastifyReply> {
+): Promise<void> {
   const forwarded = readForwarded(request.raw, request.originalUrl)
   const target = mayAsk(request.raw) ? findTarget(rules, forwarded) : undefined
-  if (target?.setting === 'public') return leave(request, reply, leaveHeaders('public', null, {}))
+  if (target?.setting === 'public') {
+    leave(request, reply, leaveHeaders('public', null, {}))
+    return
+  }
   const exchange = guard.open(request, new NodeHead(request.raw, request), forwarded.method, request.id)
   const thrown = await record(exchange, target?.route ?? unnamedRoute, await decide(guard, exchange, target))
   if (thrown === undefined)
-    return leave(request, reply, leaveHeaders('admitted', exchange.caller, exchange.usage.headers))
-  return refuse(log, request, reply, thrown)
+    leave(request, reply, leaveHeaders('admitted', exchange.caller, exchange.usage.headers))
+  else refuse(log, request, reply, thrown)
 }
 
 function refuse(
@@ -166,7 +172,7 @@ function leave(
   request: FastifyRequest,
   reply: FastifyReply,
   headers: Readonly<Record<string, string>>,
-): FastifyReply {
+): void {
   closeOverBody(request, reply)
-  return reply.code(200).headers(headers).send()
+  reply.code(200).headers(headers).send()
 }
