@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { get, type ServerResponse } from 'node:http'
-import { connect } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -402,12 +402,12 @@ test('a body that breaks before its question is answered is no fault of the serv
   app.server.on('request', (_asked, response: ServerResponse) =>
     response.once('close', () => broken.resolve()),
   )
-  const [address] = app.addresses()
+  const { port } = app.server.address() as AddressInfo
   const key = `X-API-Key: ${right['x-api-key']}`
   for (const [path, ...head] of [['models/v1/x', key], ['models/v1/x'], ['none', key]]) {
     broken = Promise.withResolvers<void>()
     const all = [...head, 'Transfer-Encoding: chunked', '', 'garbage']
-    const answer = await askRaw(address?.port ?? 0, `/v1/forward-auth/${path}`, all)
+    const answer = await askRaw(port, `/v1/forward-auth/${path}`, all)
     expect(answer.match(/HTTP\/1\.1 /g)).toHaveLength(1)
     await broken.promise
     // What would come behind the answer comes within a few turns.
