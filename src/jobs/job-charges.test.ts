@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { chargeOf, lateChargeOf } from './job-charges.ts'
+import { useOf } from '../../test/contract/limiter.contract.ts'
+import { collectEvents } from '../../test/support/collect-events.ts'
+import { Fault } from '../core/fault.ts'
+import { processScheduler, type Scheduler } from '../core/scheduler.ts'
+import type { Limiter } from '../limits/limiter.ts'
+import { noTelemetry } from '../telemetry/telemetry.ts'
+import { chargeOf, createJobCharges, lateChargeOf } from './job-charges.ts'
 import { type JobCall, readOrigin, writeOrigin } from './job-origin.ts'
 import { acceptJob, beginAttempt, cancelJob, endAttempt, endLost } from './transitions.ts'
 
@@ -84,4 +90,50 @@ test('any other job is charged nothing', () => {
   const job = acceptJob({ ...accepted(), inputs: '[]', requestId: 'req1' })
   expect(chargeOf(cancelJob(job, 3, 9).job, used)).toBeUndefined()
   expect(lateChargeOf(job)).toBeUndefined()
+})
+
+describe('what a job has taken', () => {
+  const part = (text: string, at: number) => ({ use: useOf('key:a', text, 100), at })
+  const charge = {
+    costs: { tokens: 5 },
+    detail: {},
+    taken: [part('900 tokens/h', 1), part('900 tokens/min', 1.25), part('800 tokens/day', 2)],
+  }
+  const origin = { requestId: 'req1', trace: undefined }
+
+  /** A limiter that fails at what it is told to, and waits that the test ends. */
+  function open(fails: (at: number) => boolean) {
+    const settled: string[] = []
+    const waits: (() => void)[] = []
+    const { telemetry, events } = collectEvents()
+    const settle: Limiter['settle'] = (uses, at, costs) => {
+      if (fails(at)) throw new Fault('limiter_unavailable', 'gone')
+      settled.push(...uses.map(({ limit }, index) => `${limit.text} ${at} ${costs[index]}`))
+    }
+    const scheduler: Scheduler = { ...processScheduler, after: (_, run) => (waits.push(run), () => {}) }
+    return { settled, waits, events, charges: createJobCharges({ settle }, scheduler, telemetry) }
+  }
+
+  test('is settled where it was counted for all nodes: what one counted by itself no other has counted', async () => {
+    const { charges, settled } = open(() => false)
+    await charges.settle(charge, origin)
+    expect(settled).toEqual(['900 tokens/h 1 5', '800 tokens/day 2 5'])
+  })
+
+  test('is settled once each, where the limiter failed in between and it is tried again', async () => {
+    let isOut = true
+    const { charges, settled, waits, events } = open((at) => isOut && at === 2)
+    await charges.settle(charge, origin)
+    expect(events).toMatchObject([{ name: 'limiter.settle_failed', requestId: 'req1' }])
+    isOut = false
+    for (const run of waits) run()
+    await charges.close()
+    expect(settled).toEqual(['900 tokens/h 1 5', '800 tokens/day 2 5'])
+  })
+
+  test('stays reserved where this process counts nothing', async () => {
+    const charges = createJobCharges(undefined, processScheduler, noTelemetry)
+    expect(charges.mayCharge).toBe(false)
+    await charges.settle(charge, origin)
+  })
 })

@@ -60,6 +60,7 @@ interface ReadAnswer {
 export async function runJob(deps: CallDeps, input: JobInput, options: JobCallOptions): Promise<string> {
   const { route, owner, signal } = options
   const sent = await readAgain(deps, input, options)
+  signal.throwIfAborted()
   let giveBackPlace: (() => void) | undefined
   const finding = findAnswer({
     to: sent.to,
