@@ -65,6 +65,7 @@ export const conclusion = `## Ends
 | the upstream dies, stalls or takes too long | an error event, broken off | what was said, else estimated | \`finished\`, code, \`end\` |
 | longer than its bound | an error event, broken off | the whole reservation | \`finished\`, \`end: overran\` |
 | its key is revoked; the server closes | an error event, broken off | what was said, else estimated | \`finished\`, \`end\` |
+| its node is cut off from a fleet's database for more than a minute | the answer, where the node is back when it ends | settled | \`finished\` of another node, \`late\`, \`usage: reserved\`; the node itself writes none |
 | the limiter is out when it settles | the answer | the reservation stays, and is settled when the limiter is back, as long as the process lives | as measured |
 
 Once its client has gone, a call is gone upstream: the connection there is closed at once, while it connects, before the head and in the middle.
