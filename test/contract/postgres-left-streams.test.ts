@@ -120,6 +120,15 @@ describe('a node that comes back after another has taken it for gone', () => {
     expect((await schema.inspect.verify({})).firstBroken).toBeUndefined()
   })
 
+  test('without a call that is open records on, and nothing is refused', async () => {
+    const schema = await openLedgerSchema()
+    const cutOff = await schema.open({ node: await join(schema, 61_000) })
+    const other = await schema.open({ node: await join(schema, 0) })
+    expect(await end(other)).toBe(0)
+    await Promise.all([cutOff.append(finish('one')), cutOff.append(finish('two'))])
+    expect((await endsOf(other)).toSorted()).toEqual(['one', 'two'])
+  })
+
   test('while it ends its calls: each has one end', async () => {
     const { schema, cutOff, other } = await openCutOff()
     const ids = Array.from({ length: calls }, (_, index) => `call-${index}`)

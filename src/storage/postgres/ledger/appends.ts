@@ -53,8 +53,7 @@ const ensureWritableMs = 1_000
 export function createLedgerAppends(options: LedgerAppendsOptions): LedgerAppends {
   const { now, monotonic, scheduler, telemetry } = options
   const writer = options.createWriter(() => {
-    sending.closedElsewhere(queue.pending())
-    calls.endedElsewhere()
+    if (calls.endedElsewhere()) sending.closedElsewhere(queue.pending())
   })
   const tellCheckpoint = tellCheckpoints(options)
   let isOpen = true

@@ -6,8 +6,10 @@ export interface BegunCalls extends Pick<Ledger, 'append'> {
   /**
    * Another node has closed the stream, and ends the calls that were begun in it: an end of one of
    * them counts as recorded from now on. Of answers of an app it ends none.
+   *
+   * @returns whether there are such calls: what waits to be written may then be an end of one
    */
-  readonly endedElsewhere: () => void
+  readonly endedElsewhere: () => boolean
 }
 
 export function followBegunCalls(append: Ledger['append']): BegunCalls {
@@ -35,8 +37,10 @@ export function followBegunCalls(append: Ledger['append']): BegunCalls {
       return appended
     },
     endedElsewhere() {
+      const hasCalls = open.size > 0
       for (const id of open) elsewhere.add(id)
       open.clear()
+      return hasCalls
     },
   }
 }
