@@ -66,8 +66,15 @@ export async function runServer(options: RunServerOptions): Promise<number> {
       typeof started === 'object' && !watch.hasFailed() ? 128 + signals[started.signal] : failedCode,
     )
   }
-  await options.onStart(started)
-  const end = await watch.ended
+  const told = options.onStart(started)
+  // What it says may take a while, and a signal ends it all the same.
+  const end = await Promise.race([told.then(() => watch.ended), watch.ended]).catch(async (error) => {
+    // What started it would wait for ever for what could not be said.
+    await within(closeMs, started.close().catch(noop))
+    watch.stop()
+    setTimeout(() => exit(), leftRunningMs).unref()
+    throw error
+  })
   const closed = started.close().then(() => true)
   const isClosed = await within(closeMs, end === 'failed' ? closed.catch(noop) : closed)
   // A thread that waits for the disk cannot be ended, and Node waits for its threads: only the

@@ -1,3 +1,4 @@
+import { Fault } from '../../core/fault.ts'
 import { defaultScope } from '../../core/scope.ts'
 import type { Gateway } from '../../gateway/create-gateway.ts'
 
@@ -26,7 +27,7 @@ export interface ChatToTry {
 /** Asks for models, which takes two seconds at most; an upstream that is out is no failure. */
 export async function viewUpstreamsAtStart(gateway: Gateway): Promise<UpstreamsAtStart> {
   const route = gateway.routes.open.find(({ path }) => path.endsWith('/v1/chat/completions'))
-  const names = route === undefined ? [] : await gateway.modelsFor([defaultScope], route)
+  const names = route === undefined ? [] : await gateway.modelsFor([defaultScope], route).catch(ofOut)
   const alias = gateway.settings.models.find(({ name }) => names.includes(name))
   const model = alias?.name ?? names.find((name) => !answersNoChat.test(name)) ?? names[0]
   const servers = route?.servers ?? []
@@ -44,6 +45,12 @@ export async function viewUpstreamsAtStart(gateway: Gateway): Promise<UpstreamsA
     }),
     chat: route && { path: route.path, model },
   }
+}
+
+/** Those of upstreams that could not be asked. */
+function ofOut(thrown: unknown): readonly string[] {
+  if (thrown instanceof Fault && thrown.code === 'upstream_unavailable') return []
+  throw thrown
 }
 
 /** Names that models for embeddings and ranks have by custom: no list says what a model is for. */
