@@ -110,7 +110,11 @@ describe('what a job has taken', () => {
       if (fails(at)) throw new Fault('limiter_unavailable', 'gone')
       settled.push(...uses.map(({ limit }, index) => `${limit.text} ${at} ${costs[index]}`))
     }
-    const scheduler: Scheduler = { ...processScheduler, after: (_, run) => (waits.push(run), () => {}) }
+    const after: Scheduler['after'] = (_, run) => {
+      waits.push(run)
+      return () => {}
+    }
+    const scheduler: Scheduler = { ...processScheduler, after }
     return { settled, waits, events, charges: createJobCharges({ settle }, scheduler, telemetry) }
   }
 
