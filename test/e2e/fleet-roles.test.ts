@@ -51,7 +51,7 @@ test('the role of nodes makes no schema, and the other one does', async () => {
   expect(await refused('migrate')).toEqual({ code: 3, error: 'database_unreachable' })
   expect(await refused('serve', '--port', '0')).toEqual({ code: 3, error: 'data_missing' })
   const env = { ...fleet.env, MODELWARD_DATABASE_URL: urlOf('owner') }
-  expect(await runJson(['migrate'], { env })).toMatchObject({ schema_version: 2 })
+  expect(await runJson(['migrate'], { env })).toMatchObject({ schema_version: 3 })
 })
 
 describeFleetStory('a fleet under the role of nodes', open)
