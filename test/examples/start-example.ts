@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { isAsSaid } from '../docs/page-requests.ts'
-import { cleanEnvironment } from '../e2e/run-cli.ts'
+import { cleanEnvironment, runJson } from '../e2e/run-cli.ts'
 import type { ExampleManifest } from './example-copies.ts'
 import type { ExamplePage } from './example-page.ts'
 
@@ -108,10 +108,12 @@ export async function runScript(folder: string, command: string): Promise<void> 
   await runShell(folder, scriptOf(folder, command))
 }
 
-/** Runs `npx modelward` with these arguments and `--json` in a copy; what it answers. */
-export async function runModelward<T>(folder: string, args: readonly string[]): Promise<T> {
-  const quoted = [...args, '--json'].map((argument) => `'${argument}'`)
-  return JSON.parse(await runShell(folder, `npx modelward ${quoted.join(' ')}`)) as T
+/**
+ * Runs a command with these arguments and `--json` in a copy; what it answers. It is that of the
+ * sources: what is pasted from a page runs the one that is installed.
+ */
+export function runModelward<T>(folder: string, args: readonly string[]): Promise<T> {
+  return runJson<T>(args, { cwd: folder })
 }
 
 /** Makes a key on the command line, and gives its text. */
