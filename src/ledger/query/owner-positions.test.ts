@@ -1,7 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { formatPosition } from '../format/position.ts'
+import { formatPosition, parsePosition } from '../format/position.ts'
 import { createOwnerPositions } from './owner-positions.ts'
 
 const bytes = randomBytes(32)
@@ -50,6 +50,7 @@ describe('the opaque text of a position', () => {
     fc.assert(
       fc.property(owner, place, step, (name, at, by) => {
         const next = { block: at.block + by.block, index: at.index + by.index }
+        fc.pre(parsePosition(formatPosition(next)) !== undefined)
         const { hide } = of(name)
         expect(bitsBetween(hide(formatPosition(at)), hide(formatPosition(next)))).toBeGreaterThan(33)
       }),
