@@ -30,10 +30,10 @@ export type {
   ProblemResponse,
   SecurityRequirement,
 } from './guard/describe-schemes.ts'
+export type { Reserve, UsageReservation } from './guard/exchange/reserve.ts'
 export type { Guard, SignIn } from './guard/guard.ts'
 export type { LimitStatus } from './guard/limit-status.ts'
 export { NodeHead } from './guard/node/node-head.ts'
-export type { Reserve, UsageReservation } from './guard/reserve.ts'
 export {
   apiKeyCookie,
   apiKeyHeader,
@@ -105,7 +105,6 @@ export type { TimeBounds, WardLedger } from './ledger/query/ward-ledger.ts'
 export type { LedgerMode, LedgerSink } from './ledger/write/entry-writer.ts'
 export type { LedgerAddresses } from './ledger/write/record-address.ts'
 export { stdoutSink } from './ledger/write/stdout-sink.ts'
-export type { Costs } from './limits/costs.ts'
 export type {
   CalendarLimit,
   CalendarPeriod,
@@ -116,7 +115,8 @@ export type {
 export type { LimitView } from './limits/limit-view.ts'
 export type { LimitRefusal, LimitScope, LimitState, LimitUse } from './limits/limiter.ts'
 export type { ShadowListener } from './limits/shadow-listener.ts'
-export type { RequestUsage, Usage } from './limits/usage.ts'
+export type { Costs } from './limits/usage/costs.ts'
+export type { RequestUsage, Usage } from './limits/usage/usage.ts'
 export type { EventFields } from './telemetry/event-fields.ts'
 export type { EventLevel, EventName } from './telemetry/event-row.ts'
 export type {

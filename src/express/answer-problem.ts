@@ -3,7 +3,7 @@ import type { ErrorRequestHandler, Request, Response } from 'express'
 import { Fault } from '../core/fault.ts'
 import { problemOf } from '../core/problem.ts'
 import { Refusal } from '../core/refusal.ts'
-import { noteProblem } from '../guard/attached-exchange.ts'
+import { noteProblem } from '../guard/exchange/attached-exchange.ts'
 import { lingerOverBody } from '../guard/node/lingering-close.ts'
 
 /** Called for a fault, for a log. */

@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express'
-import type { Exchange } from '../guard/exchange.ts'
+import type { Exchange } from '../guard/exchange/exchange.ts'
 import type { Guard } from '../guard/guard.ts'
 import { NodeHead } from '../guard/node/node-head.ts'
 import { recordNamed } from '../guard/node/recorded-response.ts'

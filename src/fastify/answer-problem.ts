@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Fault } from '../core/fault.ts'
 import { problemOf } from '../core/problem.ts'
 import { Refusal } from '../core/refusal.ts'
-import { noteProblem } from '../guard/attached-exchange.ts'
+import { noteProblem } from '../guard/exchange/attached-exchange.ts'
 import { lingerOverBody } from '../guard/node/lingering-close.ts'
 
 declare module 'fastify' {

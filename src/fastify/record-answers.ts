@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Fault } from '../core/fault.ts'
-import { findExchange } from '../guard/attached-exchange.ts'
-import type { Answer, Exchange } from '../guard/exchange.ts'
-import { faultAnswer } from '../guard/fault-answer.ts'
+import { findExchange } from '../guard/exchange/attached-exchange.ts'
+import type { Answer, Exchange } from '../guard/exchange/exchange.ts'
+import { faultAnswer } from '../guard/exchange/fault-answer.ts'
 import type { Guard } from '../guard/guard.ts'
 import { NodeHead } from '../guard/node/node-head.ts'
 import { recordResponse } from '../guard/node/recorded-response.ts'
@@ -131,11 +131,6 @@ function recordSend(request: FastifyRequest, reply: FastifyReply, payload: unkno
   else void sendRecorded(waiting, request, reply, send)
 }
 
-/** The answer is to a body that broke off: there is no client for it. */
-function hasLeftSending({ raw }: FastifyRequest): boolean {
-  return raw.errored !== null && !raw.complete
-}
-
 /** Sends an answer once its record is durable, or the fault in its place. */
 async function sendRecorded(
   waiting: Promise<void>,
@@ -223,4 +218,9 @@ function hijackRecorded(this: FastifyReply): FastifyReply {
 function recordNamedRaw(exchange: Exchange, request: FastifyRequest, reply: FastifyReply): void {
   if (!reply.raw.hasHeader('x-request-id')) reply.raw.setHeader('x-request-id', request.id)
   recordRaw(exchange, request, reply)
+}
+
+/** The answer is to a body that broke off: there is no client for it. */
+function hasLeftSending({ raw }: FastifyRequest): boolean {
+  return raw.errored !== null && !raw.complete
 }

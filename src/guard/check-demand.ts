@@ -7,8 +7,8 @@ import {
   type OptionRule,
 } from '../core/check-options.ts'
 import { isScope, isScopeOrFamily, isShortName } from '../core/scope.ts'
-import type { Costs } from '../limits/costs.ts'
 import { limitSettingForms, parseLimitSettings } from '../limits/limit-setting.ts'
+import type { Costs } from '../limits/usage/costs.ts'
 import type { Demand } from './demand.ts'
 
 const rules: Readonly<Record<keyof Demand, OptionRule>> = {

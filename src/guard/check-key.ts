@@ -5,7 +5,7 @@ import type { Clock } from '../core/time.ts'
 import { type KeyStatus, keyStatusAt } from '../keys/record/key-status.ts'
 import type { KeyStore } from '../keys/store/key-store.ts'
 import { allScopes, anyScopes, type Demand } from './demand.ts'
-import type { Exchange } from './exchange.ts'
+import type { Exchange } from './exchange/exchange.ts'
 import type { VerifiedKey } from './key-cache.ts'
 import type { KeyRefusals } from './key-refusals.ts'
 

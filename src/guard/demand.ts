@@ -1,5 +1,5 @@
 import type { RequestHead } from '../core/request-head.ts'
-import type { Costs } from '../limits/costs.ts'
+import type { Costs } from '../limits/usage/costs.ts'
 import type { Caller } from './caller.ts'
 
 /** What a route asks of its caller, beyond a valid key. */

@@ -1,5 +1,5 @@
 import type { Refusal } from '../core/refusal.ts'
-import type { Usage } from '../limits/usage.ts'
+import type { Usage } from '../limits/usage/usage.ts'
 import type { Caller } from './caller.ts'
 
 /**

@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
-import { findExchange, noteProblem } from '../guard/attached-exchange.ts'
+import { findExchange, noteProblem } from '../guard/exchange/attached-exchange.ts'
 import { lingerOverBody } from '../guard/node/lingering-close.ts'
 import { problemResponse } from '../guard/web/recorded-response.ts'
 import { incomingOf } from './hono-head.ts'

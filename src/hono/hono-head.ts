@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context } from 'hono'
-import type { Exchange } from '../guard/exchange.ts'
+import type { Exchange } from '../guard/exchange/exchange.ts'
 import type { Guard } from '../guard/guard.ts'
 import { continueOnRead } from '../guard/node/continue-on-read.ts'
 import { NodeHead } from '../guard/node/node-head.ts'

@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import { Fault } from '../core/fault.ts'
-import type { Exchange } from '../guard/exchange.ts'
+import type { Exchange } from '../guard/exchange/exchange.ts'
 import { keepHeaders, recordResponse } from '../guard/web/recorded-response.ts'
 import { answerProblem, type FaultListener, replaceResponse } from './answer-problem.ts'
 

@@ -1,5 +1,5 @@
-import type { Costs } from '../limits/costs.ts'
-import type { TakenPart } from '../limits/taken-part.ts'
+import type { Costs } from '../limits/usage/costs.ts'
+import type { TakenPart } from '../limits/usage/taken-part.ts'
 import type { EventOrigin } from '../telemetry/telemetry.ts'
 import { formatTraceparent, parseTraceContext } from '../telemetry/trace-context.ts'
 import type { NewJob } from './job.ts'

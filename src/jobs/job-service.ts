@@ -1,7 +1,7 @@
 import type { Idempotency } from '../idempotency/answer-seal.ts'
 import type { ReservedAnswer } from '../idempotency/idempotency-store.ts'
 import type { RunOnce } from '../idempotency/run-once.ts'
-import type { RequestUsage } from '../limits/usage.ts'
+import type { RequestUsage } from '../limits/usage/usage.ts'
 import type { TraceContext } from '../telemetry/trace-context.ts'
 import type { JobStatus } from './job.ts'
 import type { JobCall } from './job-origin.ts'

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { openTestJobs, requestOf } from '../../test/support/open-test-jobs.ts'
 import { createTestTime } from '../../test/support/test-time.ts'
 import { usageThat } from '../../test/support/usage-that.ts'
-import { endUsage } from '../limits/end-usage.ts'
+import { endUsage } from '../limits/usage/end-usage.ts'
 import { createInProcessJobStore } from '../storage/sqlite/jobs/in-process-job-store.ts'
 
 describe('what a request took of its limits', () => {

@@ -1,4 +1,4 @@
-import { noUsage, type RequestUsage } from '../limits/usage.ts'
+import { noUsage, type RequestUsage } from '../limits/usage/usage.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { JobRecord, NewJob } from './job.ts'
 import { readOrigin } from './job-origin.ts'

@@ -1,8 +1,8 @@
-import type { Costs } from './costs.ts'
 import { type Limit, windowOf } from './limit.ts'
 import { limitFieldsOf } from './limit-headers.ts'
 import type { LimitSetting } from './limit-setting.ts'
 import type { LimitScope, LimitUse } from './limiter.ts'
+import type { Costs } from './usage/costs.ts'
 
 /** A limit and its subject, which its uses are counted under. */
 export interface NamedLimit {

@@ -1,8 +1,8 @@
 import { after } from '../core/after.ts'
 import { Refusal } from '../core/refusal.ts'
 import type { Limiter } from './limiter.ts'
-import { createTakeLimits, type TakeLimits } from './take-limits.ts'
-import { noUsage } from './usage.ts'
+import { createTakeLimits, type TakeLimits } from './usage/take-limits.ts'
+import { noUsage } from './usage/usage.ts'
 
 /**
  * Limits in the place of `createTakeLimits`, with its verdict and how they stand, that takes

@@ -1,13 +1,13 @@
 import type { Maybe } from '../core/after.ts'
 import { Fault } from '../core/fault.ts'
 import { Refusal } from '../core/refusal.ts'
-import { noteProblem } from '../guard/attached-exchange.ts'
-import type { Exchange } from '../guard/exchange.ts'
+import { noteProblem } from '../guard/exchange/attached-exchange.ts'
+import type { Exchange } from '../guard/exchange/exchange.ts'
 import type { Guard } from '../guard/guard.ts'
 import { keepHeaders, problemResponse, recordResponse } from '../guard/web/recorded-response.ts'
 import { WebHead } from '../guard/web/web-head.ts'
-import { endUsage } from '../limits/end-usage.ts'
-import { noUsage, type Usage } from '../limits/usage.ts'
+import { endUsage } from '../limits/usage/end-usage.ts'
+import { noUsage, type Usage } from '../limits/usage/usage.ts'
 
 /** A request, and what is known of it beside itself. */
 export interface RecordedRequest {

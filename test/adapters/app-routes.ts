@@ -2,9 +2,9 @@ import { Fault } from '../../src/core/fault.ts'
 import { Refusal } from '../../src/core/refusal.ts'
 import type { Caller } from '../../src/guard/caller.ts'
 import type { Demand } from '../../src/guard/demand.ts'
-import type { UsageReservation } from '../../src/guard/reserve.ts'
-import type { Costs } from '../../src/limits/costs.ts'
-import type { Usage } from '../../src/limits/usage.ts'
+import type { UsageReservation } from '../../src/guard/exchange/reserve.ts'
+import type { Costs } from '../../src/limits/usage/costs.ts'
+import type { Usage } from '../../src/limits/usage/usage.ts'
 import { OtherFault, OtherRefusal } from './other-copy.ts'
 
 /** A route that every app under test has, in its framework's own way. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Refusal } from '../../src/core/refusal.ts'
-import type { UsageReservation } from '../../src/guard/reserve.ts'
+import type { UsageReservation } from '../../src/guard/exchange/reserve.ts'
 import { createInProcessLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
 import { expectProblem, keyHeader } from '../parity/ask.ts'
 import type { RawAnswer } from '../parity/raw-http.ts'

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { UsageReservation } from '../../src/guard/reserve.ts'
+import type { UsageReservation } from '../../src/guard/exchange/reserve.ts'
 import { guardApp } from '../../src/hono/index.ts'
 import { createTestWard, type TestWard } from '../../src/ward/test-ward.ts'
 import { guard } from '../../src/web/index.ts'

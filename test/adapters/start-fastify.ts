@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { type FastifyInstance, fastify } from 'fastify'
 import { callerOf, modelward, usageOf } from '../../src/fastify/index.ts'
-import type { Usage } from '../../src/limits/usage.ts'
+import type { Usage } from '../../src/limits/usage/usage.ts'
 import { createApp } from '../../src/server/create-app.ts'
 import { exchange, formatRequest } from '../parity/raw-http.ts'
 import { openAppParts } from '../support/app-parts.ts'

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import type { Usage } from '../../src/limits/usage.ts'
+import type { Usage } from '../../src/limits/usage/usage.ts'
 import { callerOf, guard, guardApp, usageOf } from '../../src/web/index.ts'
 import type { AdapterApp, AdapterTarget } from './adapter-target.ts'
 import { type AppRoute, healthRoute, predictRoute } from './app-routes.ts'

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { Costs } from '../../src/limits/costs.ts'
 import { type LimitSetting, parseLimitSetting } from '../../src/limits/limit-setting.ts'
 import { namedLimits, usesOf } from '../../src/limits/limit-uses.ts'
 import type { Limiter, LimitScope, LimitUse } from '../../src/limits/limiter.ts'
+import type { Costs } from '../../src/limits/usage/costs.ts'
 
 /** A limiter under test and its two clocks, in milliseconds. */
 export interface OpenedLimiter {

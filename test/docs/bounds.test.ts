@@ -30,7 +30,7 @@ const ofNoClient = new Set([
   'core/time.ts timeMsMax',
   'gateway/answer/estimate-usage.ts ratioLeast',
   'gateway/restart/find-left-calls.ts pageMax',
-  'guard/reserve.ts reservedMeasuresMax',
+  'guard/exchange/reserve.ts reservedMeasuresMax',
   'jobs/job-changes.ts lookAgainMax',
   'jobs/job-queue.ts countedStatesMax',
   'jobs/record-missed-ends.ts pageMax',

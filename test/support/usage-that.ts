@@ -1,4 +1,4 @@
-import { noUsage, type Usage, type UsageOutcome } from '../../src/limits/usage.ts'
+import { noUsage, type Usage, type UsageOutcome } from '../../src/limits/usage/usage.ts'
 
 /** A usage that says how it ended. */
 export function usageThat(said: string[]): Usage {

@@ -1,5 +1,5 @@
-import type { Costs } from '../../limits/costs.ts'
 import { shortenLimits } from '../../limits/limit-setting.ts'
+import type { Costs } from '../../limits/usage/costs.ts'
 
 /** What a rule, or one of its routes, demands of a key. */
 export interface ForwardAuthDemand {

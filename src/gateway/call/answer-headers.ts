@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { looksLikeKey } from '../../core/key-shape.ts'
-import { findRequestSpan } from '../../guard/request-span.ts'
+import { findRequestSpan } from '../../guard/exchange/request-span.ts'
 import { parseTraceContext, type TraceContext, traceHeaders } from '../../telemetry/trace-context.ts'
 import type { BegunAnswer } from './begin-attempt.ts'
 import type { IncomingCall } from './incoming-call.ts'

@@ -1,4 +1,4 @@
-import type { Costs } from '../../limits/costs.ts'
+import type { Costs } from '../../limits/usage/costs.ts'
 import type { PromptRatios } from '../answer/estimate-usage.ts'
 import type { ReceivedContent, SaidUsage } from '../answer/stream-reader.ts'
 import type { CallBound } from '../body/bound.ts'

@@ -1,4 +1,4 @@
-import { findRequestSpan } from '../../guard/request-span.ts'
+import { findRequestSpan } from '../../guard/exchange/request-span.ts'
 import { traceHeaders } from '../../telemetry/trace-context.ts'
 import { requestHeaders } from './answer-headers.ts'
 import type { BegunAnswer } from './begin-attempt.ts'

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Refusal } from '../../core/refusal.ts'
-import type { Exchange } from '../../guard/exchange.ts'
+import type { Exchange } from '../../guard/exchange/exchange.ts'
 import type { OpenRoute } from '../routes/open-route.ts'
 import type { Upstream } from '../upstreams/upstream.ts'
 import type { AnswerKeeper } from './answer-keeper.ts'

@@ -1,5 +1,5 @@
 import { Refusal } from '../../core/refusal.ts'
-import type { Costs } from '../../limits/costs.ts'
+import type { Costs } from '../../limits/usage/costs.ts'
 import type { CallBound } from '../body/bound.ts'
 import { requestHeaders } from './answer-headers.ts'
 import type { CallDeps } from './call-deps.ts'

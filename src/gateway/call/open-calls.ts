@@ -1,6 +1,6 @@
 import type { Refusal } from '../../core/refusal.ts'
 import type { Scheduler } from '../../core/scheduler.ts'
-import type { Exchange } from '../../guard/exchange.ts'
+import type { Exchange } from '../../guard/exchange/exchange.ts'
 import type { Guard } from '../../guard/guard.ts'
 
 /** A call that can be ended from outside. */

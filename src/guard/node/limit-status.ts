@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { limitHeaderNames } from '../../limits/limit-headers.ts'
-import { noUsage, type Usage } from '../../limits/usage.ts'
+import { noUsage, type Usage } from '../../limits/usage/usage.ts'
 
 /**
  * Sends the client how its limits stand: at once, and again whenever that has changed and the head

@@ -1,8 +1,8 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { Fault } from '../../core/fault.ts'
 import { asError } from '../../core/problem.ts'
-import type { Answer, Exchange } from '../exchange.ts'
-import { faultAnswer } from '../fault-answer.ts'
+import type { Answer, Exchange } from '../exchange/exchange.ts'
+import { faultAnswer } from '../exchange/fault-answer.ts'
 
 export interface RecordResponseOptions {
   readonly exchange: Exchange

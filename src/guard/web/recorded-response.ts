@@ -1,8 +1,8 @@
 import type { Fault } from '../../core/fault.ts'
 import { problemOf } from '../../core/problem.ts'
 import type { Refusal } from '../../core/refusal.ts'
-import type { Exchange } from '../exchange.ts'
-import { isKeptHeader } from '../fault-answer.ts'
+import type { Exchange } from '../exchange/exchange.ts'
+import { isKeptHeader } from '../exchange/fault-answer.ts'
 
 /**
  * A refusal or a fault as a web-standard response, with its request id in the body and in

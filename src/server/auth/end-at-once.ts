@@ -1,4 +1,4 @@
-import type { Usage } from '../../limits/usage.ts'
+import type { Usage } from '../../limits/usage/usage.ts'
 
 /**
  * Nothing tells when the request ends: its place among those at once comes free at once.

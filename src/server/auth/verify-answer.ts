@@ -1,7 +1,7 @@
 import { problemOf } from '../../core/problem.ts'
 import type { Problem, RefusalCode } from '../../core/refusal.ts'
 import type { Caller } from '../../guard/caller.ts'
-import type { Exchange } from '../../guard/exchange.ts'
+import type { Exchange } from '../../guard/exchange/exchange.ts'
 import type { Verdict } from '../../guard/verdict.ts'
 import { isoTime } from '../../keys/record/views.ts'
 import { statesOf } from '../../limits/limit-refusals.ts'

@@ -6,7 +6,7 @@ import { isScope } from '../../core/scope.ts'
 import { withoutUndefined } from '../../core/without-undefined.ts'
 import type { Demand } from '../../guard/demand.ts'
 import type { AskedKey } from '../../guard/judge-key.ts'
-import type { Costs } from '../../limits/costs.ts'
+import type { Costs } from '../../limits/usage/costs.ts'
 
 /** Most bytes of a body that asks about a key. */
 export const verifyBytesMax = 8_192

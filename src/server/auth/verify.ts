@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { RequestHead } from '../../core/request-head.ts'
 import { keysVerifyScope } from '../../core/scope.ts'
-import type { Exchange } from '../../guard/exchange.ts'
+import type { Exchange } from '../../guard/exchange/exchange.ts'
 import { admittedExchange, type Guard } from '../../guard/guard.ts'
 import type { Ward } from '../../ward/ward.ts'
 import { adminOr } from '../api/admin-or.ts'

@@ -4,15 +4,15 @@ import type { Maybe } from '../../core/after.ts'
 import type { Fault } from '../../core/fault.ts'
 import { problemOf } from '../../core/problem.ts'
 import type { WrittenJson } from '../../core/written-json.ts'
-import { noteProblem } from '../../guard/attached-exchange.ts'
 import type { Caller } from '../../guard/caller.ts'
 import type { Demand } from '../../guard/demand.ts'
-import type { Exchange } from '../../guard/exchange.ts'
-import { faultAnswer } from '../../guard/fault-answer.ts'
+import { noteProblem } from '../../guard/exchange/attached-exchange.ts'
+import type { Exchange } from '../../guard/exchange/exchange.ts'
+import { faultAnswer } from '../../guard/exchange/fault-answer.ts'
 import { lingerOverBody } from '../../guard/node/lingering-close.ts'
 import { NodeHead } from '../../guard/node/node-head.ts'
 import type { Verdict } from '../../guard/verdict.ts'
-import { endWithAnswer, holdDuring } from '../../limits/end-usage.ts'
+import { endWithAnswer, holdDuring } from '../../limits/usage/end-usage.ts'
 import type { Ward } from '../../ward/ward.ts'
 import type { ServerOptions } from '../server-options.ts'
 import type { RequestTracing } from '../traces/trace-requests.ts'
@@ -232,8 +232,9 @@ class DirectAnswer implements DirectRequest {
     // A request may fail twice: its client goes, and then what works for it.
     if (this.#isAnswered) return
     this.#isAnswered = true
+    const answer = { status, route: this.#endpoint.route, requestId: this.id }
     lines.push('x-request-id', this.id, 'content-length', `${Buffer.byteLength(body)}`)
-    const waiting = this.exchange.answer({ status, route: this.#endpoint.route, requestId: this.id })
+    const waiting = this.exchange.answer(answer)
     const send = (): void => this.#write(status, lines, body)
     if (waiting === undefined) send()
     else waiting.then(send, this.#failUnrecorded)

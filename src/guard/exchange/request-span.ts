@@ -1,4 +1,4 @@
-import type { Span } from '../telemetry/tracing.ts'
+import type { Span } from '../../telemetry/tracing.ts'
 
 // Of the process, as the exchange's own: see `attached-exchange.ts`.
 const spanKey: unique symbol = Symbol.for('modelward.span')

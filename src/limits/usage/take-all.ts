@@ -1,8 +1,8 @@
-import type { Maybe } from '../core/after.ts'
-import type { Refusal } from '../core/refusal.ts'
-import { refuse, refuseForGood } from './limit-refusals.ts'
-import type { Limiter, LimitState, LimitUse, Taking } from './limiter.ts'
-import type { OnShadow } from './shadow-listener.ts'
+import type { Maybe } from '../../core/after.ts'
+import type { Refusal } from '../../core/refusal.ts'
+import { refuse, refuseForGood } from '../limit-refusals.ts'
+import type { Limiter, LimitState, LimitUse, Taking } from '../limiter.ts'
+import type { OnShadow } from '../shadow-listener.ts'
 
 /** What a request has taken of its limits so far. */
 export interface TakenBefore {

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { Fault } from '../core/fault.ts'
+import { Fault } from '../../core/fault.ts'
 import type { Usage, UsageOutcome } from './usage.ts'
 
 /** Reports a limit that could not be counted down when its request was over. */

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { usesUnder } from '../../test/contract/limiter.contract.ts'
-import { Refusal } from '../core/refusal.ts'
+import { usesUnder } from '../../../test/contract/limiter.contract.ts'
+import { Refusal } from '../../core/refusal.ts'
+import { createInProcessLimiter } from '../in-process/in-process-limiter.ts'
 import { type Costs, MeasuredCosts } from './costs.ts'
-import { createInProcessLimiter } from './in-process/in-process-limiter.ts'
 import { createTakeLimits } from './take-limits.ts'
 import { noUsage, type Usage } from './usage.ts'
 

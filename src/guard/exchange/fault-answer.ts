@@ -1,5 +1,5 @@
-import type { Fault } from '../core/fault.ts'
-import { problemOf } from '../core/problem.ts'
+import type { Fault } from '../../core/fault.ts'
+import { problemOf } from '../../core/problem.ts'
 
 const keptPattern =
   /^(?:access-control-.*|cross-origin-.*|vary|connection|x-request-id|x-content-type-options|x-frame-options|referrer-policy|permissions-policy|strict-transport-security)$/

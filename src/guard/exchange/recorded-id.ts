@@ -1,6 +1,6 @@
-import { looksLikeKey } from '../core/key-shape.ts'
-import type { RequestHead } from '../core/request-head.ts'
-import type { Scheme } from './scheme.ts'
+import { looksLikeKey } from '../../core/key-shape.ts'
+import type { RequestHead } from '../../core/request-head.ts'
+import type { Scheme } from '../scheme.ts'
 
 /** Longest request id that is recorded, in characters; a longer one is cut. */
 const idLengthMax = 128

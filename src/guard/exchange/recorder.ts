@@ -1,21 +1,21 @@
 import type { KeyObject } from 'node:crypto'
-import { createRetries, type Retries } from '../core/retries.ts'
-import type { Scheduler } from '../core/scheduler.ts'
-import type { Clock } from '../core/time.ts'
-import type { Ledger } from '../ledger/ledger.ts'
-import { type ChangeRecorder, createChangeRecorder } from '../ledger/write/change-recorder.ts'
+import { createRetries, type Retries } from '../../core/retries.ts'
+import type { Scheduler } from '../../core/scheduler.ts'
+import type { Clock } from '../../core/time.ts'
+import type { Ledger } from '../../ledger/ledger.ts'
+import { type ChangeRecorder, createChangeRecorder } from '../../ledger/write/change-recorder.ts'
 import {
   createEntryWriter,
   type EntryWriter,
   type LedgerMode,
   type LedgerSink,
-} from '../ledger/write/entry-writer.ts'
-import { createRecordAddress, type LedgerAddresses } from '../ledger/write/record-address.ts'
-import { RefusalSummary } from '../ledger/write/refusal-summary.ts'
-import type { Telemetry } from '../telemetry/telemetry.ts'
+} from '../../ledger/write/entry-writer.ts'
+import { createRecordAddress, type LedgerAddresses } from '../../ledger/write/record-address.ts'
+import { RefusalSummary } from '../../ledger/write/refusal-summary.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
+import { type Scheme, withBearer } from '../scheme.ts'
 import { AbandonedExchanges } from './abandoned-exchanges.ts'
 import type { RecordDeps } from './exchange-deps.ts'
-import { type Scheme, withBearer } from './scheme.ts'
 
 /** Where decisions and changes are recorded, and how. */
 export interface RecorderOptions {

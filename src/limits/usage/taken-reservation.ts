@@ -1,5 +1,5 @@
+import type { Limiter } from '../limiter.ts'
 import { type Costs, costOf } from './costs.ts'
-import type { Limiter } from './limiter.ts'
 import { putCosts, settledCosts, type TakenPart } from './taken-part.ts'
 
 export interface ReservationOptions {

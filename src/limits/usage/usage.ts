@@ -1,6 +1,6 @@
-import type { Refusal } from '../core/refusal.ts'
+import type { Refusal } from '../../core/refusal.ts'
+import type { LimitState } from '../limiter.ts'
 import type { Costs } from './costs.ts'
-import type { LimitState } from './limiter.ts'
 import { TakenReservation } from './taken-reservation.ts'
 
 /** How a request ended: with its whole answer, or without. */

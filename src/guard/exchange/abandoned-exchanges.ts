@@ -1,4 +1,4 @@
-import type { Scheduler } from '../core/scheduler.ts'
+import type { Scheduler } from '../../core/scheduler.ts'
 
 /** Longest that a handler may take to settle when its client has gone, in milliseconds. */
 const settleMsMax = 60_000

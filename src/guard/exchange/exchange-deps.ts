@@ -1,11 +1,11 @@
-import type { Retries } from '../core/retries.ts'
-import type { Clock } from '../core/time.ts'
-import type { EntryWriter } from '../ledger/write/entry-writer.ts'
-import type { RecordAddress } from '../ledger/write/record-address.ts'
-import type { RefusalSummary } from '../ledger/write/refusal-summary.ts'
-import type { Telemetry } from '../telemetry/telemetry.ts'
+import type { Retries } from '../../core/retries.ts'
+import type { Clock } from '../../core/time.ts'
+import type { EntryWriter } from '../../ledger/write/entry-writer.ts'
+import type { RecordAddress } from '../../ledger/write/record-address.ts'
+import type { RefusalSummary } from '../../ledger/write/refusal-summary.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
+import type { Scheme } from '../scheme.ts'
 import type { AbandonedExchanges } from './abandoned-exchanges.ts'
-import type { Scheme } from './scheme.ts'
 
 /** What all records of a guard's exchanges are written with. */
 export interface RecordDeps {

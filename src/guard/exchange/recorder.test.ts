@@ -1,18 +1,18 @@
 import { describe, expect, test } from 'vitest'
-import { createFakeLedger } from '../../test/adapters/fake-ledger.ts'
-import { collectEvents } from '../../test/support/collect-events.ts'
+import { createFakeLedger } from '../../../test/adapters/fake-ledger.ts'
+import { collectEvents } from '../../../test/support/collect-events.ts'
 import {
   headOf,
   openTestWard,
   type TestWard,
   type TestWardOptions,
-} from '../../test/support/open-test-ward.ts'
-import { createTestTime } from '../../test/support/test-time.ts'
-import type { LedgerEntry } from '../ledger/format/record.ts'
-import { addEntry, createUsageCounts } from '../ledger/query/usage-counts.ts'
-import { usageEntryOf } from '../ledger/query/usage-entry.ts'
-import { RefusalSummary } from '../ledger/write/refusal-summary.ts'
-import { stdoutSink } from '../ledger/write/stdout-sink.ts'
+} from '../../../test/support/open-test-ward.ts'
+import { createTestTime } from '../../../test/support/test-time.ts'
+import type { LedgerEntry } from '../../ledger/format/record.ts'
+import { addEntry, createUsageCounts } from '../../ledger/query/usage-counts.ts'
+import { usageEntryOf } from '../../ledger/query/usage-entry.ts'
+import { RefusalSummary } from '../../ledger/write/refusal-summary.ts'
+import { stdoutSink } from '../../ledger/write/stdout-sink.ts'
 
 const answer = { status: 200, route: '/', requestId: undefined }
 

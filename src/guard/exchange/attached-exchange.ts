@@ -1,5 +1,5 @@
-import type { Fault } from '../core/fault.ts'
-import type { Refusal } from '../core/refusal.ts'
+import type { Fault } from '../../core/fault.ts'
+import type { Refusal } from '../../core/refusal.ts'
 import type { Exchange } from './exchange.ts'
 import type { ExchangeDeps } from './exchange-deps.ts'
 

@@ -1,5 +1,5 @@
+import type { Limiter, LimitUse, Taking } from '../limiter.ts'
 import type { Costs } from './costs.ts'
-import type { Limiter, LimitUse, Taking } from './limiter.ts'
 
 /**
  * One use that was counted, and when: a limit in shadow that would have refused was not counted. A

@@ -1,6 +1,6 @@
-import { boundMeasures } from '../ledger/format/bound-measures.ts'
-import type { Costs } from '../limits/costs.ts'
-import { noUsage, type Usage } from '../limits/usage.ts'
+import { boundMeasures } from '../../ledger/format/bound-measures.ts'
+import type { Costs } from '../../limits/usage/costs.ts'
+import { noUsage, type Usage } from '../../limits/usage/usage.ts'
 
 const oneRequest: Costs = { requests: 1 }
 

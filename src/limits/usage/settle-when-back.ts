@@ -1,5 +1,5 @@
-import type { Retries } from '../core/retries.ts'
-import type { EventOrigin, Telemetry } from '../telemetry/telemetry.ts'
+import type { Retries } from '../../core/retries.ts'
+import type { EventOrigin, Telemetry } from '../../telemetry/telemetry.ts'
 
 /** A request that has reserved something. */
 export interface ReservingRequest {

@@ -1,13 +1,13 @@
-import type { Maybe } from '../core/after.ts'
-import type { TraceContext } from '../telemetry/trace-context.ts'
+import type { Maybe } from '../../core/after.ts'
+import type { TraceContext } from '../../telemetry/trace-context.ts'
 import {
   type AskedTracing,
   duringSpan,
   type Span,
   type SpanAttributes,
   type Tracing,
-} from '../telemetry/tracing.ts'
-import type { Caller } from './caller.ts'
+} from '../../telemetry/tracing.ts'
+import type { Caller } from '../caller.ts'
 import { findRequestSpan } from './request-span.ts'
 
 /** What is known of a request that a span may tell. */
