@@ -4,6 +4,7 @@ import { findExchange } from '../guard/exchange/attached-exchange.ts'
 import type { Answer, Exchange } from '../guard/exchange/exchange.ts'
 import { faultAnswer } from '../guard/exchange/fault-answer.ts'
 import type { Guard } from '../guard/guard.ts'
+import { hasLeftSending } from '../guard/node/left-sending.ts'
 import { NodeHead } from '../guard/node/node-head.ts'
 import { recordResponse } from '../guard/node/recorded-response.ts'
 import { errorToLog } from './answer-problem.ts'
@@ -110,7 +111,7 @@ function recordSend(request: FastifyRequest, reply: FastifyReply, payload: unkno
     done()
     return
   }
-  if (hasLeftSending(request)) {
+  if (hasLeftSending(request.raw)) {
     exchange.abort({ ...answerOf(request, reply), status: null })
     done()
     return
@@ -218,9 +219,4 @@ function hijackRecorded(this: FastifyReply): FastifyReply {
 function recordNamedRaw(exchange: Exchange, request: FastifyRequest, reply: FastifyReply): void {
   if (!reply.raw.hasHeader('x-request-id')) reply.raw.setHeader('x-request-id', request.id)
   recordRaw(exchange, request, reply)
-}
-
-/** The answer is to a body that broke off: there is no client for it. */
-function hasLeftSending({ raw }: FastifyRequest): boolean {
-  return raw.errored !== null && !raw.complete
 }

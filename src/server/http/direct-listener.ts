@@ -9,6 +9,7 @@ import type { Demand } from '../../guard/demand.ts'
 import { noteProblem } from '../../guard/exchange/attached-exchange.ts'
 import type { Exchange } from '../../guard/exchange/exchange.ts'
 import { faultAnswer } from '../../guard/exchange/fault-answer.ts'
+import { hasLeftSending } from '../../guard/node/left-sending.ts'
 import { lingerOverBody } from '../../guard/node/lingering-close.ts'
 import { NodeHead } from '../../guard/node/node-head.ts'
 import type { Verdict } from '../../guard/verdict.ts'
@@ -233,6 +234,10 @@ class DirectAnswer implements DirectRequest {
     if (this.#isAnswered) return
     this.#isAnswered = true
     const answer = { status, route: this.#endpoint.route, requestId: this.id }
+    if (hasLeftSending(this.#request)) {
+      this.exchange.abort({ ...answer, status: null })
+      return
+    }
     lines.push('x-request-id', this.id, 'content-length', `${Buffer.byteLength(body)}`)
     const waiting = this.exchange.answer(answer)
     const send = (): void => this.#write(status, lines, body)
