@@ -18,6 +18,8 @@ const ofRoutesMax = 3_800
 const ofModelsMax = 2_600
 /** Of upstreams, which the operator names: 30 of them in full. */
 const ofUpstreamsMax = 900
+/** Of their tokens: two kinds of some 100 models. */
+const ofTokensMax = 200
 /** What has few series that no client chooses. */
 const ofOthersMax = 260
 
@@ -43,7 +45,10 @@ export function createMeasures(
   const budget = createSeriesBudget(labelledMax)
   const requests = createRequestMeasures(createSeriesBudget(ofRoutesMax, budget), clock)
   const work = createWorkMeasures(createSeriesBudget(ofModelsMax, budget), createSeriesBudget(ofOthersMax))
-  const upstreams = createUpstreamMeasures(createSeriesBudget(ofUpstreamsMax, budget))
+  const upstreams = createUpstreamMeasures(
+    createSeriesBudget(ofUpstreamsMax, budget),
+    createSeriesBudget(ofTokensMax, budget),
+  )
   const figures = createFigures()
   const read: Record<Exclude<MetricName, FigureMetric>, ReadMetric> = {
     ...requests.read,

@@ -53,6 +53,7 @@ export type CountedMetric = `modelward_${
   | 'ledger_records_total'
   | 'limiter_errors_total'
   | 'webhook_attempts_total'
+  | 'tokens_total'
   | 'upstream_requests_total'
   | 'events_total'
   | 'build_info'}`
@@ -240,6 +241,11 @@ export const metricsTable: MetricsTable = {
     labels: ['upstream'],
     buckets: firstByteSeconds,
     help: 'Time from a request to an upstream until the first byte of its answer’s body.',
+  },
+  modelward_tokens_total: {
+    type: 'counter',
+    labels: ['upstream', 'model', 'kind'],
+    help: 'Tokens that calls of an upstream were charged, `prompt` or `completion`: what it says they used, else what their records say; of a job, for each attempt.',
   },
   modelward_upstream_open: {
     type: 'gauge',

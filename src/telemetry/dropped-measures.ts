@@ -16,6 +16,7 @@ const telling = [
   'webhookAttempt',
   'upstreamRequest',
   'upstreamFirstByte',
+  'upstreamTokens',
   'event',
 ] as const satisfies readonly (keyof Measures)[]
 

@@ -64,6 +64,12 @@ export type Figure = number | Readonly<Record<string, number>> | undefined
 /** Reads a figure. One that rejects or takes long is left out. */
 export type ReadFigure = () => Figure | Promise<Figure>
 
+/** What a call was charged: what its upstream says it used, else an estimate or its reservation. */
+export interface ChargedTokens {
+  readonly prompt: number
+  readonly completion: number
+}
+
 /**
  * Where numbers about requests and work go: the port through which every subject reports them.
  * Times are milliseconds, ages seconds. No method throws, waits, or keeps what it is given.
@@ -98,6 +104,8 @@ export interface Measures {
   readonly upstreamRequest: (upstream: string, outcome: UpstreamOutcome) => void
   /** The first byte of an answer's body has come from an upstream. */
   readonly upstreamFirstByte: (upstream: string, ms: number) => void
+  /** A call of an upstream was charged. @param model its public name */
+  readonly upstreamTokens: (upstream: string, model: string, tokens: ChargedTokens) => void
   readonly event: (name: EventName) => void
   /** Has a figure read from now on. @returns what ends that */
   readonly figure: (name: FigureName, read: ReadFigure) => () => void
@@ -122,6 +130,7 @@ export const noMeasures: Measures = {
   webhookAttempt: ignore,
   upstreamRequest: ignore,
   upstreamFirstByte: ignore,
+  upstreamTokens: ignore,
   event: ignore,
   figure: () => ignore,
 }

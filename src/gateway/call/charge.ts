@@ -1,4 +1,5 @@
 import type { Costs } from '../../limits/usage/costs.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { PromptRatios } from '../answer/estimate-usage.ts'
 import type { ReceivedContent, SaidUsage } from '../answer/stream-reader.ts'
 import type { CallBound } from '../body/bound.ts'
@@ -81,6 +82,18 @@ export function chargeOfCall(
   // An image has far fewer tokens for each of its bytes: of text it teaches nothing.
   if (said?.prompt !== undefined && imageTokens === 0) ratios.learn(publicName, bodyBytes, said.prompt)
   return chargeOf(by, { said, estimated, bound })
+}
+
+/** Counts what a call of an upstream was charged; nothing where its route has no tokens. */
+export function measureCharge(
+  { measures }: Pick<Telemetry, 'measures'>,
+  upstream: string | undefined,
+  publicName: string | undefined,
+  charge: Charge | undefined,
+): void {
+  if (upstream === undefined || publicName === undefined || charge === undefined) return
+  const { prompt_tokens: prompt = 0, completion_tokens: completion = 0 } = charge.costs
+  measures.upstreamTokens(upstream, publicName, { prompt, completion })
 }
 
 /** What an upstream says may be of any size; beyond a safe integer nothing can be counted. */

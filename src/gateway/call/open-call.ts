@@ -12,7 +12,7 @@ import type { PresetRoute } from '../presets/preset.ts'
 import type { Upstream } from '../upstreams/upstream.ts'
 import type { AnswerSink, BegunAnswer } from './begin-attempt.ts'
 import type { CallDeps } from './call-deps.ts'
-import { type Charge, type ChargedBy, chargeOfCall } from './charge.ts'
+import { type Charge, type ChargedBy, chargeOfCall, measureCharge } from './charge.ts'
 import type { FindingAnswer } from './find-answer.ts'
 import { type BegunCall, faultyCallOf } from './incoming-call.ts'
 import type { EndableCall } from './open-calls.ts'
@@ -221,6 +221,7 @@ export class OpenCall implements EndableCall {
     await this.#keeper?.release()
     const charge = this.#chargeOf(end.charge)
     if (charge !== undefined) await settleWhenBack({ deps, origin }, async () => usage.settle(charge.costs))
+    measureCharge(deps.telemetry, this.#upstream, this.prepared.publicName, charge)
     exchange.detail = this.#detail({
       attempts: this.#finding?.attempts() ?? 0,
       usage: charge?.source ?? 'none',
@@ -326,8 +327,12 @@ export class OpenCall implements EndableCall {
     return chargeOfCall(this.deps.ratios, this.prepared, this.delivered(), by)
   }
 
+  get #upstream(): string | undefined {
+    return this.#answer?.upstream.settings.name ?? this.#finding?.asked()
+  }
+
   #detail(more: Readonly<Record<string, string | number | boolean>>): Exchange['detail'] {
-    const upstream = this.#answer?.upstream.settings.name ?? this.#finding?.asked()
+    const upstream = this.#upstream
     return { ...(upstream !== undefined && { upstream }), ...more }
   }
 

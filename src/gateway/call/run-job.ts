@@ -6,7 +6,7 @@ import type { OpenRoute } from '../routes/open-route.ts'
 import type { Upstream } from '../upstreams/upstream.ts'
 import type { BegunAnswer } from './begin-attempt.ts'
 import type { CallDeps } from './call-deps.ts'
-import { type Charge, type ChargedBy, type ChargedCall, chargeOfCall } from './charge.ts'
+import { type Charge, type ChargedBy, type ChargedCall, chargeOfCall, measureCharge } from './charge.ts'
 import { faultOf, findAnswer } from './find-answer.ts'
 import type { JobInput } from './job-call.ts'
 import { readModel, serverOf } from './prepare-call.ts'
@@ -87,6 +87,7 @@ export async function runJob(deps: CallDeps, input: JobInput, options: JobCallOp
     const charge = chargeOfCall(deps.ratios, sent, delivered, by)
     if (charge === undefined) return
     const detail = { upstream: finding.asked() ?? '', attempts: finding.attempts(), usage: charge.source }
+    measureCharge(deps.telemetry, finding.asked(), sent.publicName, charge)
     options.onUsed({ costs: charge.costs, detail })
   }
   try {
