@@ -9,6 +9,8 @@ import type { Costs } from '../../src/limits/usage/costs.ts'
 export interface OpenedLimiter {
   readonly limiter: Limiter
   readonly time: { wall: number; steady: number }
+  /** Does what a timer of the limiter's would have done by now. @default it has none */
+  readonly runTimers?: () => void
 }
 
 export type OpenLimiter = () => Promise<OpenedLimiter>
@@ -235,6 +237,7 @@ export function describeLimiter(name: string, open: OpenLimiter): void {
             opened.time.steady += ms
             opened.time.wall += ms
             now += ms
+            opened.runTimers?.()
             const uses = which.map((index) => useOf('key:a', texts[index] ?? '', index === 2 ? tokens : 1))
             const fits = uses.every(({ limit, cost }, at) => {
               const times = model[which[at] ?? 0] ?? []
