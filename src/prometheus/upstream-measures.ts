@@ -6,8 +6,6 @@ import type { SeriesBudget } from './series-budget.ts'
 
 /** Most upstreams that are named. */
 const upstreamsMax = 100
-/** Most of an upstream, a model and a kind of tokens that are named. */
-const tokensMax = 400
 /** No name of an upstream has it. */
 const separator = '\n'
 
@@ -27,7 +25,7 @@ export function createUpstreamMeasures(budget: SeriesBudget, ofTokens: SeriesBud
   const requests = new Map<UpstreamOutcome, Counters>()
   const firstBytes = histogramsOf('modelward_upstream_first_byte_seconds', upstreamsMax, budget)
 
-  const tokens = createCounters({ label: 'of', valuesMax: tokensMax, budget: ofTokens })
+  const tokens = createCounters({ label: 'of', valuesMax: Number.POSITIVE_INFINITY, budget: ofTokens })
 
   function countersOf(outcome: UpstreamOutcome): Counters {
     const known = requests.get(outcome)

@@ -6,7 +6,10 @@ import { createUpstreamPlaces } from './upstream-places.ts'
 
 const sent = Buffer.from('{"model":"m","messages":[]}')
 
-/** An upstream that counts 5 tokens, and what is done before each answer. */
+/**
+ * An upstream that counts 5 tokens, and what is done before each answer: no more of one than a
+ * count looks at, as of the body below.
+ */
 function upstreamThat(before: () => void): Upstream {
   return {
     preset: { counter: 'vllm' },

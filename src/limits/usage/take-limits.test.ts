@@ -220,7 +220,7 @@ describe('what a usage hands over', () => {
     expect(await left(tokens)).toBe(75)
   })
 
-  test('is told of by its usage where it is settled here', async () => {
+  test('updates the status of its usage where it is settled here', async () => {
     const { take, left } = open()
     const usage = usageOf(await take(tokens))
     await usage.take({ tokens: 60 })
