@@ -94,8 +94,8 @@ export function guard<Required extends boolean>(
   checkOptions('guard', options, rules)
   const { onRefused, onFault = console.error } = options
   return function modelwardGuard(request, response, next) {
-    // Node's types in the signature leave a route's own parameters and body typed; Express hands
-    // over its own.
+    // Node's types in the signature leave a route's own parameters and body typed; what Express
+    // hands over is its own request and response.
     const received = request as Request
     const reply = response as unknown as Response
     const settle = (verdict: Verdict<CallerOf<Required>>): void => {
@@ -154,7 +154,7 @@ export function guardApp<App extends Express>(app: App, options: ExpressAppOptio
   const { ward, demand = {}, public: open = [], before = [], ...same } = options
   checkDemand('guardApp: demand', demand)
   const publicPaths = createPublicPaths(open)
-  // It stands in front of every route, and so of none whose types it could add to.
+  // It stands before every route, so its type adds the caller to no single route's.
   const guarded = guard(ward, demand, same) as unknown as RequestHandler
   for (const middleware of before) app.use(middleware)
   app.use(function modelwardGuardApp(request, response, next) {

@@ -1,6 +1,9 @@
 import type { Connection, Query, QueryConfig } from 'pg'
 
-/** What the driver calls on a statement, with what the server answers. */
+/**
+ * What the driver calls on a statement, with what the server answers. Its types name neither these
+ * nor the parts below: `pg` keeps them for statements of one's own, as `pg-cursor` is.
+ */
 interface Answered {
   submit: (connection: Connection) => unknown
   handleDataRow: (message: unknown) => void

@@ -106,6 +106,7 @@ function whileOpen<Of extends { readonly [Name in keyof Of]: (...values: never[]
   isOpen: () => boolean,
   name: string,
 ): Of {
+  // Every member of `Of` is a call, as its bound says; an interface has no index by name.
   const checked = Object.entries(calls as unknown as Calls).map(([call, run]) => [
     call,
     async (...values: never[]) => {

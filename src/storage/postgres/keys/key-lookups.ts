@@ -9,6 +9,7 @@ import type { PrimaryReads } from './primary-reads.ts'
 export type KeyRow = Readonly<Record<string, KeyCells[number]>>
 
 export function cellsOf(row: KeyRow): KeyCells {
+  // In the order of `readColumns`, which the type of a mapped array forgets.
   return readColumns.map((column) => row[column]) as unknown as KeyCells
 }
 

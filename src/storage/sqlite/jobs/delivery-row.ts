@@ -59,6 +59,7 @@ export function changeDelivery(cells: DeliveryCells, change: DeliveryChange): De
     0,
   ]
   const sum = isWholeDelivery(cells) ? sumOfDelivery(changed) : damagedSum
+  // All but the last, which a slice's type forgets.
   return [...(changed.slice(0, -1) as unknown as ButSum<DeliveryCells>), sum]
 }
 

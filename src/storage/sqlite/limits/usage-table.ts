@@ -65,6 +65,7 @@ export function copyShadows(database: SqliteDatabase): void {
       ON CONFLICT DO NOTHING`,
   )
   for (const checked of uses.all()) {
+    // Without the checksum, the last, which a slice's type forgets.
     const [name, limit, ...rest] = checked.slice(0, columns.length) as unknown as UseCells
     const window = limit.replace(/^[\d ]+/, '')
     const former = ` shadow ${window}`
