@@ -56,8 +56,9 @@ export function createPromptRatios(options: PromptRatiosOptions = {}): PromptRat
       // The order of a map is that of its insertions.
       kept.delete(model)
       kept.set(model, ratios)
+      if (kept.size <= models) return
       const [oldest] = kept.keys()
-      if (kept.size > models && oldest !== undefined) kept.delete(oldest)
+      if (oldest !== undefined) kept.delete(oldest)
     },
     estimate(model, promptBytes, content, within) {
       const prompt = Math.ceil(promptBytes * ratioOf(kept.get(model)))

@@ -1,6 +1,6 @@
 import type { Costs } from '../../limits/usage/costs.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
-import type { PromptRatios } from '../answer/estimate-usage.ts'
+import type { PromptRatios, TokenCounts } from '../answer/estimate-usage.ts'
 import type { ReceivedContent, SaidUsage } from '../answer/stream-reader.ts'
 import type { CallBound } from '../body/bound.ts'
 
@@ -25,32 +25,30 @@ export interface Charge {
 
 export interface ChargeInput {
   readonly said: SaidUsage | undefined
-  /** Within the bound. */
-  readonly estimated: { readonly prompt: number; readonly completion: number }
+  /** Within the bound; of most calls nothing needs to be estimated. */
+  readonly estimate: () => TokenCounts
   readonly bound: CallBound
 }
 
 /** What a call is charged of tokens. An estimate is never more than what was reserved. */
-function chargeOf(by: ChargedBy, { said, estimated, bound }: ChargeInput): Charge {
+function chargeOf(by: ChargedBy, { said, estimate, bound }: ChargeInput): Charge {
   if (by === 'nothing') return { source: 'none', costs: costsOf(0, 0) }
   if (by === 'reserved') return { source: 'reserved', costs: costsOf(bound.prompt, bound.completion) }
-  if (said?.prompt === undefined && said?.completion === undefined)
-    return by === 'said'
-      ? { source: 'none', costs: costsOf(0, 0) }
-      : {
-          source: 'estimated',
-          costs: costsOf(estimated.prompt, estimated.completion),
-        }
-  const isWhole = said.prompt !== undefined && said.completion !== undefined
-  const prompt = said.prompt ?? estimated.prompt
-  const completion = said.completion ?? estimated.completion
+  const { prompt, completion } = said ?? {}
+  if (prompt !== undefined && completion !== undefined)
+    return { source: 'upstream', costs: { ...costsOf(prompt, completion), ...partsOf(said) } }
+  if (by === 'said' && prompt === undefined && completion === undefined)
+    return { source: 'none', costs: costsOf(0, 0) }
+  const estimated = estimate()
+  const costs = costsOf(prompt ?? estimated.prompt, completion ?? estimated.completion)
+  return { source: 'estimated', costs: { ...costs, ...partsOf(said) } }
+}
+
+/** What is said of parts of a prompt and of an answer. */
+function partsOf({ cached, reasoning }: Pick<SaidUsage, 'cached' | 'reasoning'> = {}): Costs {
   return {
-    source: isWhole ? 'upstream' : 'estimated',
-    costs: {
-      ...costsOf(prompt, completion),
-      ...(said.cached !== undefined && { cached_tokens: said.cached }),
-      ...(said.reasoning !== undefined && { reasoning_tokens: said.reasoning }),
-    },
+    ...(cached !== undefined && { cached_tokens: cached }),
+    ...(reasoning !== undefined && { reasoning_tokens: reasoning }),
   }
 }
 
@@ -76,12 +74,15 @@ export function chargeOfCall(
   by: ChargedBy,
 ): Charge | undefined {
   if (bound === undefined || publicName === undefined) return undefined
-  const { prompt, completion } = ratios.estimate(publicName, bodyBytes, content, bound)
-  const known = promptTokens ?? prompt + imageTokens
-  const estimated = { prompt: Math.min(known, bound.prompt), completion }
+  // Before it is learnt from: what it says itself is no estimate.
+  const estimate = (): TokenCounts => {
+    const { prompt, completion } = ratios.estimate(publicName, bodyBytes, content, bound)
+    return { prompt: Math.min(promptTokens ?? prompt + imageTokens, bound.prompt), completion }
+  }
+  const charge = chargeOf(by, { said, estimate, bound })
   // An image has far fewer tokens for each of its bytes: of text it teaches nothing.
   if (said?.prompt !== undefined && imageTokens === 0) ratios.learn(publicName, bodyBytes, said.prompt)
-  return chargeOf(by, { said, estimated, bound })
+  return charge
 }
 
 /** Counts what a call of an upstream was charged; nothing where its route has no tokens. */

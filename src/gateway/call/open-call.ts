@@ -70,8 +70,8 @@ export class OpenCall implements EndableCall {
     const { exchange, response } = incoming
     exchange.isOwned = true
     exchange.usage.hold()
-    // The head is written here, with how limits stood behind the reservation: no change is sent.
-    exchange.usage.onStates(() => {})
+    // The head is written here, with how limits stood behind the reservation.
+    exchange.usage.endStates()
     deps.calls.add(this)
     if (response.closed) this.#leave()
     else response.once('close', this.#leave)
@@ -229,8 +229,10 @@ export class OpenCall implements EndableCall {
       ...(end.reason !== undefined && { end: end.reason }),
       ...(end.isAborted === true && { aborted: true }),
     })
-    if (end.problem !== undefined) noteProblem(incoming.request, end.problem)
-    if (end.problem !== undefined) exchange.problem = end.problem
+    if (end.problem !== undefined) {
+      noteProblem(incoming.request, end.problem)
+      exchange.problem = end.problem
+    }
     await this.#record(end, leave)
   }
 

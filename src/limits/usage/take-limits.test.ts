@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { useOf } from '../../../test/contract/limiter.contract.ts'
 import { Refusal } from '../../core/refusal.ts'
 import { createInProcessLimiter } from '../in-process/in-process-limiter.ts'
@@ -64,6 +64,19 @@ describe('a refusal', () => {
 })
 
 describe('usage', () => {
+  test('is settled without asking how limits stand once nothing reads that: in a fleet, one way to Redis less', async () => {
+    const { take, left, limiter } = open()
+    const tokens = useOf('key:a', '1000 tokens/min', 600)
+    const usage = usageOf(await take(tokens))
+    const asked = vi.spyOn(limiter, 'peek')
+    await usage.settle({ tokens: 500 })
+    expect(asked).toHaveBeenCalledTimes(1)
+    usage.endStates()
+    await usage.settle({ tokens: 400 })
+    expect(asked).toHaveBeenCalledTimes(1)
+    expect(await left(tokens)).toBe(600)
+  })
+
   test('a real figure counts where nothing was estimated before', async () => {
     const { take, left } = open()
     const tokens = useOf('key:a', '1000 tokens/min', 0)

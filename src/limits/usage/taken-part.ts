@@ -33,8 +33,13 @@ export async function putCosts(
   costOf: (part: TakenPart) => number,
   keep: (become: (part: TakenPart) => TakenPart) => void,
 ): Promise<void> {
-  const changed = parts.map((part) => ({ part, cost: costOf(part) }))
-  const different = changed.filter(({ part, cost }) => part.use.cost !== cost)
+  const different: { readonly part: TakenPart; readonly cost: number }[] = []
+  for (const part of parts) {
+    const cost = costOf(part)
+    if (part.use.cost !== cost) different.push({ part, cost })
+  }
+  // At the end of most requests.
+  if (different.length === 0) return
   for (const at of new Set(different.map(({ part }) => part.at))) {
     const together = different.filter(({ part }) => part.at === at)
     await limiter.settle(

@@ -33,6 +33,7 @@ export class TakenUsage implements Usage {
   #states: readonly LimitState[]
   #headers: Readonly<Record<string, string>> | undefined
   #onStates: (() => void) | undefined
+  #hasStates = true
 
   constructor(limiter: Limiter, uses: readonly LimitUse[], taking: Taking, onShadow: OnShadow) {
     this.#limiter = limiter
@@ -246,7 +247,7 @@ export class TakenUsage implements Usage {
   }
 
   async endRequest(outcome: UsageOutcome): Promise<void> {
-    this.#onStates = undefined
+    this.endStates()
     this.#requestEnded = outcome
     await this.#endIfOver()
   }
@@ -261,8 +262,14 @@ export class TakenUsage implements Usage {
     this.#onStates = listener
   }
 
+  endStates(): void {
+    this.#onStates = undefined
+    this.#hasStates = false
+  }
+
   /** Reads how the limits stand, after what was taken has changed. */
   async #renew(): Promise<void> {
+    if (!this.#hasStates) return
     try {
       const { states, at } = await this.#limiter.peek(this.#uses)
       this.#setStates(states, at)

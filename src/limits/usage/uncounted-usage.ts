@@ -55,6 +55,7 @@ export class UncountedUsage implements Usage {
   }
 
   onStates(): void {}
+  endStates(): void {}
   end(): void {}
   endRequest(): void {}
   hold(): void {}

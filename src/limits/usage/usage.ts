@@ -29,6 +29,8 @@ export interface RequestUsage {
   readonly isOpen: boolean
   /** Called when `states` and `headers` have changed; an adapter then sends the headers again. */
   readonly onStates: (listener: () => void) => void
+  /** Nothing reads `states` and `headers` any more: how limits stand is not asked again. */
+  readonly endStates: () => void
   /** Gives back all that the request took, because it is refused after all. */
   readonly giveBack: () => void | Promise<void>
   /**
@@ -101,6 +103,7 @@ export const noUsage: Usage = Object.freeze({
   settle: () => {},
   handOver: () => new TakenReservation({ costs: {} }),
   onStates: () => {},
+  endStates: () => {},
   giveBack: () => {},
   end: () => {},
   endRequest: () => {},
