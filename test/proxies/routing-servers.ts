@@ -62,16 +62,22 @@ export function startExpress4(routes: Routes): Promise<RoutingServer> {
   return startExpress('Express 4', express4, routes, '*')
 }
 
+/** A suffix says what the answer is to be, as Rails has it by default. */
+export function startExpress4WithFormats(routes: Routes): Promise<RoutingServer> {
+  return startExpress('Express 4, with formats', express4, routes, '*', '.:format?')
+}
+
 async function startExpress(
   name: string,
   create: typeof express,
   routes: Routes,
   wildcard: string,
+  format = '',
 ): Promise<RoutingServer> {
   const app = create()
   for (const { method, pattern } of routes)
     app[method === '*' ? 'all' : (method.toLowerCase() as 'get')](
-      pattern.replace(/\*$/, wildcard),
+      pattern.endsWith('*') ? pattern.replace(/\*$/, wildcard) : pattern + format,
       (_request, response) => void response.set('x-route', `${method} ${pattern}`).end(),
     )
   app.use((_request, response) => void response.set('x-route', unlisted).end())

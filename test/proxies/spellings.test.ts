@@ -9,6 +9,7 @@ import {
   type Routes,
   type RoutingServer,
   startExpress4,
+  startExpress4WithFormats,
   startExpress5,
   startFastify,
   startNginx,
@@ -44,6 +45,7 @@ beforeAll(async () => {
   key = (await opened.ward.keys.create({ name: 'cheap', scopes: ['predict'] })).text
   servers.push(await startFastify(routes), await startFastify(routes, true))
   servers.push(await startExpress5(routes), await startExpress4(routes))
+  servers.push(await startExpress4WithFormats(routes))
   servers.push(await startNginx(await findProgram('nginx'), routes))
 })
 afterAll(async () => {
@@ -76,6 +78,7 @@ const changes: readonly ((path: string, at: number, more: string) => string)[] =
   (path, at) => path.slice(0, at) + encode((path[at] ?? '').toUpperCase()) + path.slice(at + 1),
   (path) => `${path}/`,
   (path) => path.replace(/\/$/, ''),
+  (path) => `${path}.json`,
   (path, at, more) => `${path.slice(0, at)}${more}${path.slice(at)}`,
   (path, _at, more) => `${path}${more}`,
   (path, _at, more) => `${more}${path}`,
@@ -94,6 +97,8 @@ const pieces = [
   '%5c',
   '\\',
   '%2e',
+  '%2ejson',
+  '.a.b',
   '/%2e/',
   '/%2e%2e/',
   '/%2E./',

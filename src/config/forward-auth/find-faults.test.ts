@@ -120,6 +120,7 @@ describe('patterns', () => {
   test.each([
     ...['', 'a', '//', '/a//b', '/a/*/b', '/a*', '/:a-:b', '/:a.json', '/:a(\\d+)', '/:a?', '/v:a', '/a?b'],
     ...['/a#b', '/a%20b', '/a;b', '/./a', '/a/..', '/a\\b', '/é', '/:', '/a b', `/${'a'.repeat(128)}`],
+    ...['/a.', '/a./b', '/a..'],
   ])('%s is a fault: no request could match it, or servers would differ about it', (pattern) =>
     expect(isRoutePattern(pattern)).toBe(false),
   )

@@ -73,7 +73,7 @@ const checkRouteText: Check = (at, value) => {
   }
   if (isRoutePattern(pattern)) return []
   const hint =
-    'a segment is plain characters, `:name`, or `*` at the end; a colon is written `::`; 128 characters at most'
+    'a segment is plain characters with no dot at the end, `:name`, or `*` as the last; a colon is written `::`; 128 characters at most'
   return [{ ...fault(at, expected, value), hint }]
 }
 

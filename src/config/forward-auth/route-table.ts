@@ -12,7 +12,8 @@ export interface PathReadings {
 /**
  * The routes of a server behind a proxy. Servers differ in how they find a route: whether letters
  * count as the same in either case, whether a slash at the end counts, whether a percent-encoding
- * is decoded first. A table tells every route that one of them may take.
+ * is decoded first, whether `.json` belongs to the path. A table tells every route that one of them
+ * may take.
  */
 export interface RouteTable<Route> {
   /**
@@ -57,11 +58,11 @@ export function createRouteTable<Route extends Place>(
   return {
     same,
     read(method, { sent, decoded }) {
+      const route = strict.find(method, sent)
       const paths = [sent, decoded].flatMap((path) => [path, trimSlash(path)])
-      return [
-        strict.find(method, sent),
-        ...[...new Set(paths)].map((path) => lenient.find(method, literally(path))),
-      ]
+      // What the rule lists word for word, such as `/openapi.json`, is meant as it is.
+      if (route?.pattern !== sent) paths.push(...withoutSuffix(trimSlash(decoded)))
+      return [route, ...[...new Set(paths)].map((path) => lenient.find(method, literally(path)))]
     },
   }
 }
@@ -77,13 +78,14 @@ export function isRoutePattern(pattern: string): boolean {
   return segments.every((segment, index) => {
     const isLast = index === segments.length - 1
     if (isLast && (segment === '*' || segment === '')) return true
-    return parameter.test(segment) || (plain.test(segment) && segment !== '.' && segment !== '..')
+    return parameter.test(segment) || plain.test(segment)
   })
 }
 
 const patternMax = 128
 const parameter = /^:[A-Za-z0-9_]+$/
-const plain = /^(?:[A-Za-z0-9._~!$&'+,=@-]|::)+$/
+/** Without a dot at its end: no request with one passes. */
+const plain = /^(?:[A-Za-z0-9._~!$&'+,=@-]|::)+(?<!\.)$/
 
 interface Tree<Route> {
   /** Undefined where it was added, else the route that has the place. */
@@ -128,6 +130,16 @@ const byMethod = {
 
 function trimSlash(path: string): string {
   return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
+}
+
+/**
+ * As servers find it to which `.json` at the end says what the answer is to be, such as Rails:
+ * without what stands behind the last dot of the last segment, or behind the first.
+ */
+function withoutSuffix(path: string): readonly string[] {
+  const name = path.lastIndexOf('/') + 1
+  const dots = [path.lastIndexOf('.'), path.indexOf('.', name + 1)]
+  return dots.filter((at) => at > name).map((at) => path.slice(0, at))
 }
 
 /** A path that the router shall not decode. */

@@ -104,6 +104,8 @@ describe('which request it is about', () => {
       ...['//v1', '/v1//chat', '/./v1', '/v1/../chat', '/..', '/v1/.', '/%2e%2e/v1', '/v1/%2E'],
       ...['/v1%2fchat', '/v1%2Fchat', '/v1%5cchat', '/v1\\chat', '/a%00', '/a;b', '/a%3bb', '/a%0ab'],
       ...['/%2576', '/a%zz', '/a%', '/a#b', '/a%ff', 'http://h/v1', 'v1', '*', '/é', '/a b'],
+      ...[`${chat}.`, '/v1/chat/comPletions%2e', '/v1/chat./completions', `${chat}..`, `${chat}./`],
+      ...[`${chat}%20`, '/v1/chat%20/completions', '/v1/%20chat', '/%20', `${chat}%20/`, `${chat}.%20`],
     ]) {
       const answer = await ask('models', { ...right, ...about('POST', path) })
       expect([path, answer.json().code]).toEqual([path, 'request_malformed'])
@@ -133,6 +135,29 @@ describe('which request it is about', () => {
         path,
         200,
       ])
+  })
+
+  test('a path with a suffix is another route to servers that take it for a form of answer, unless the rule lists it', async () => {
+    const routes = [{ route: 'GET /spec.json', public: true }, { route: 'GET /spec' }]
+    const { ask, right } = await open({ models: { ...models, routes: [...models.routes, ...routes] } })
+    const statusOf = async (method: string, path: string) => [
+      path,
+      (await ask('models', { ...right, ...about(method, path) })).statusCode,
+    ]
+    for (const path of [`${chat}.json`, `${chat}.a.b`, '/v1/Chat/Completion%73%2Ejson', `${chat}.json/`])
+      expect(await statusOf('POST', path)).toEqual([path, 400])
+    for (const path of ['/health.xml', '/spec.JSON', '/spec.json/'])
+      expect(await statusOf('GET', path)).toEqual([path, 400])
+    for (const path of [
+      '/spec.json',
+      '/spec.xml',
+      '/v1/models/llama3.1',
+      '/other.json',
+      '/.health',
+      '/v1/models/.a',
+    ])
+      expect(await statusOf('GET', path)).toEqual([path, 200])
+    expect((await ask('models', about('GET', '/spec.json'))).headers['x-modelward-auth']).toBe('public')
   })
 
   test('HEAD is as GET; any other method, whether servers know it or not, has no route', async () => {

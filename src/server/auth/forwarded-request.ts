@@ -98,10 +98,10 @@ export const malformed: Readonly<Record<Malformation, Demand>> = {
     'A slash is all that is behind the rule, and `X-Forwarded-Uri` has another path. Ask without that slash, or without that header.',
   ),
   path: refused(
-    'Servers read this path in different ways. Send it without `//`, `.` and `..` as segments, `;`, `\\`, and with each character encoded once at most.',
+    'Servers read this path in different ways. Send it without `//`, `;` and `\\`, without segments that end in a dot or have a space at either end, and with each character encoded once at most.',
   ),
   ambiguous: refused(
-    'Some servers read this request as another one. Send its path as it is documented: in the same letters, with or without the slash at its end, and without encodings that it needs not.',
+    'Some servers read this request as another one. Send its path as it is documented: in the same letters, with or without the slash at its end, and without a suffix or encodings that it needs not.',
   ),
 }
 
@@ -122,7 +122,7 @@ const plainPath = /^\/[!-"$->@-~]*$/
 
 function isPlain(path: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for.
-  return !/\/\/|[\\;\u0000-\u001f\u007f]|\/\.\.?(?:\/|$)/.test(path)
+  return !/\/[/ ]|[\\;\u0000-\u001f\u007f]|[. ](?:\/|$)/.test(path)
 }
 
 function decode(text: string): string | undefined {
