@@ -31,6 +31,8 @@ const json: Header = ['Content-Type', 'application/json']
 /** What Modelward says of a caller. */
 const identity = ['X-Modelward-Key-Id', 'X-Modelward-Owner', 'X-Modelward-Scopes', 'X-Modelward-Auth']
 
+/** What else a header's name may have (RFC 9110 §5.6.2), and many servers read as `-`. */
+const readAsDash = [..."!#$%&'*+.^_`|~"]
 /** What a client would like the model server, or Modelward, to believe. */
 const forged: readonly Header[] = [
   ...['Key-Id', 'Owner', 'Scopes', 'Auth', 'Problem'].flatMap((name): Header[] => [
@@ -38,6 +40,9 @@ const forged: readonly Header[] = [
     [`x-modelward-${name.toLowerCase()}`, 'forged'],
     [`X_Modelward_${name.replace('-', '_')}`, 'forged'],
   ]),
+  ...['X-Modelward-Owner', 'X-HTTP-Method-Override'].flatMap((name) =>
+    readAsDash.map((other): Header => [name.replaceAll('-', other), 'forged']),
+  ),
   ['X-Forwarded-Method', 'GET'],
   ['X-Forwarded-Uri', '/health?forged'],
   // By these some servers answer for another path than the one that was asked about.

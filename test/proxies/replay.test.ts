@@ -99,6 +99,8 @@ describe.each([
       'x-forwarded-uri': '/health',
       'x-original-url': '/forged',
       'x-rewrite-url': '/forged',
+      x_modelward_owner: 'forged',
+      ...(whenFailing === 'ours' && { 'x.modelward.owner': 'forged' }),
     }
     const forwarded = forwardedOf(await ask({ method: 'GET', target: '/health?deep', headers: forged }))
     expect(forwarded).toMatchObject({

@@ -48,15 +48,19 @@ interface ForwardAuth {
 /**
  * As the documentation of Traefik 3 has ForwardAuth: it asks by GET with the client's headers and
  * five of its own; any 2xx passes, any other answer is the client's; the headers that are named are
- * set on the forwarded request, in place of any there are.
+ * set on the forwarded request, in place of any there are. Other names of a header, such as with
+ * `_` or `.`, are deleted first, where the flags of the file's head say so.
  */
 export function replayTraefik(port: number): Replay {
   const { http } = readExample<TraefikFile>('traefik.yml', port)
+  if (!readFileSync('examples/proxies/traefik.yml', 'utf8').includes('aliasHeadersStrategy=delete'))
+    throw new Error('traefik.yml keeps other names of headers')
   const { modelward, 'without-key': without } = http.middlewares
   const { address, trustForwardHeader, authResponseHeaders } = modelward.forwardAuth
   if (http.routers['models']?.middlewares.join() !== 'modelward,without-key' || trustForwardHeader)
     throw new Error('traefik.yml says something that is not replayed here')
-  return async function ask({ method, target, headers = {}, address: client = '203.0.113.7' }) {
+  return async function ask({ method, target, headers: all = {}, address: client = '203.0.113.7' }) {
+    const headers = Object.fromEntries(Object.entries(all).filter(([name]) => /^[a-z0-9-]+$/.test(name)))
     const { connection: _, 'content-length': __, ...sent } = headers
     const url = new URL(address)
     const verdict = await exchange(port, 'GET', url.pathname + url.search, {
@@ -89,6 +93,7 @@ interface EnvoyFile {
 
 interface Manager {
   readonly use_remote_address: boolean
+  readonly common_http_protocol_options: { readonly headers_with_underscores_action: string }
   readonly http_filters: readonly { readonly name: string; readonly typed_config: unknown }[]
   readonly route_config: {
     readonly virtual_hosts: readonly [{ readonly request_headers_to_remove: readonly string[] }]
@@ -116,7 +121,8 @@ interface Matchers {
  * As the documentation of Envoy has `ext_authz` over HTTP: it asks by the client's method, with the
  * client's path behind a prefix, `Host`, `Authorization`, an empty body, and the headers that are
  * named; 200 alone passes; a 5xx is an error, and the status is `status_on_error`; any other answer
- * is the client's, with the headers that are named and a few besides.
+ * is the client's, with the headers that are named and a few besides. Headers with `_` in their
+ * names are dropped before all else.
  */
 export function replayEnvoy(port: number): Replay {
   const { static_resources } = readExample<EnvoyFile>('envoy.yaml', port)
@@ -127,12 +133,14 @@ export function replayEnvoy(port: number): Replay {
   if (
     first?.name !== 'envoy.filters.http.ext_authz' ||
     authz.failure_mode_allow ||
-    !manager.use_remote_address
+    !manager.use_remote_address ||
+    manager.common_http_protocol_options.headers_with_underscores_action !== 'DROP_HEADER'
   )
     throw new Error('envoy.yaml says something that is not replayed here')
   const onError = { ServiceUnavailable: 503 }[authz.status_on_error.code]
   if (onError === undefined) throw new Error('envoy.yaml has a status that is not replayed here')
-  return async function ask({ method, target, headers = {}, address = '203.0.113.7' }) {
+  return async function ask({ method, target, headers: all = {}, address = '203.0.113.7' }) {
+    const headers = Object.fromEntries(Object.entries(all).filter(([name]) => !name.includes('_')))
     const received: Readonly<Record<string, string>> = { ...headers, 'x-forwarded-for': address }
     const named = pick(received, authz.allowed_headers, ['host', 'authorization'])
     const verdict = await exchange(port, method, path_prefix + target, { ...named, 'content-length': '0' })
