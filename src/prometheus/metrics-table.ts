@@ -77,10 +77,7 @@ const limiterSeconds = [0.000001, 0.00001, 0.0001, 0.0005, 0.001, 0.0025, 0.005,
 const firstByteSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
 const jobSeconds = [0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600, 14_400]
 
-/**
- * Every metric, by its name. `docs/reference/metrics.md` is made of it. The name
- * `modelward_tokens_total` is the gateway's to come.
- */
+/** Every metric, by its name. `docs/reference/metrics.md` is made of it. */
 export const metricsTable: MetricsTable = {
   modelward_requests_total: {
     type: 'counter',
@@ -257,7 +254,7 @@ export const metricsTable: MetricsTable = {
   modelward_events_total: {
     type: 'counter',
     labels: ['event'],
-    help: 'Operational events, by their names in docs/reference/events.md.',
+    help: 'Operational events, by their names in docs/reference/events.md; 0 before there is one.',
   },
   modelward_up: {
     type: 'gauge',

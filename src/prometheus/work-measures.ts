@@ -1,3 +1,4 @@
+import { events as eventRows } from '../telemetry/events.ts'
 import type { Measures } from '../telemetry/measures.ts'
 import { createCounters } from './counters.ts'
 import { histogramsOf } from './histograms-of.ts'
@@ -37,8 +38,8 @@ export interface WorkMeasures {
 }
 
 /**
- * A counter of failures is there at 0 from the first call on: a rate does not see the first of a
- * series that begins with it.
+ * Events are there at 0 from the start, a counter of failures from the first call on: a rate does
+ * not see the first of a series that begins with it.
  *
  * @param others of what has few series, whichever models there are
  */
@@ -53,6 +54,7 @@ export function createWorkMeasures(ofModels: SeriesBudget, others: SeriesBudget)
   const jobWaits = histogramsOf('modelward_job_wait_seconds', modelsMax, ofModels)
   const webhooks = createCounters({ label: 'outcome', valuesMax: 3, budget: others })
   const events = createCounters({ label: 'event', valuesMax: eventsMax, budget: others })
+  for (const name in eventRows) events.add(name, 0)
   let records = 0
   return {
     measures: {

@@ -3,6 +3,7 @@ import { type AddressInfo, connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createPrometheus } from '../../src/prometheus/prometheus.ts'
+import { events } from '../../src/telemetry/events.ts'
 import { createTelemetry } from '../../src/telemetry/telemetry.ts'
 import { closeApps, openAskingApp } from '../support/open-asking-app.ts'
 import { openMeasuredApp, sumBy } from '../support/open-measured-app.ts'
@@ -219,6 +220,18 @@ test('failures are counted from 0 on: a rate does not see the first of a series 
     [{ model: 'a' }, 0],
     [{ backend: 'memory' }, 0],
   ])
+})
+
+test('events are counted from 0 on too, before there is one', async () => {
+  const { measures, page } = createPrometheus({}, () => 0)
+  measures.event('store.unreachable')
+  const counts = readMetrics((await page()).text)
+    .filter(({ name }) => name === 'modelward_events_total')
+    .map(({ labels: { event }, value }) => [event, value])
+  expect(Object.fromEntries(counts)).toEqual({
+    ...Object.fromEntries(Object.keys(events).map((name) => [name, 0])),
+    'store.unreachable': 1,
+  })
 })
 
 test('a listener that throws gets nothing more, and stops no request', async () => {
