@@ -28,6 +28,7 @@ The library hands each to \`onEvent\`: \`{ name, level, message, fields, cause, 
   many times a minute is one pair a minute: its second end is said a minute after its first at the earliest, and until then it is the same outage.
 - **A store that is out is one outage, whatever needs it.** In a fleet \`store.unreachable\` speaks for PostgreSQL as a whole, over a folder for its disk: full, failing, or without an answer. Events marked ¹ are then not said.
   A subject that fails while PostgreSQL answers, or for another reason than the disk, has its own, up to 3 s later; one that still fails a minute after \`store.back\` has it then. ² is the same of \`limiter.unreachable\`.
+- **Where a row names no step, the server tries again by itself**; what keeps it from getting through is the cause, \`err\`.
 - What each request of an outage could bring is said once a minute at most, with how many there were in \`times\`.
 - **An event that one request has caused says which**, marked ³: \`request_id\`, which its answer, its record and its own log lines have, and \`trace_id\` and \`span_id\` where it is traced;
   of a job and its webhook those of the request that made it. One that no request has caused, such as a job that an app made by itself, has none, nor has a line that counts several.

@@ -79,7 +79,7 @@ export const jobEvents: {
     level: 'error',
     sentence: 'a job has failed in its last attempt',
     remedy:
-      'It stands until it expires, and counts in `modelward_jobs{status="dead"}`. See why with `modelward jobs get`; `modelward jobs retry` puts it back in the queue.',
+      'It stands until it expires, and counts in `modelward_jobs{status="dead"}`. See why with `modelward jobs show`; `modelward jobs retry` puts it back in the queue.',
     isOfRequest: true,
     fields: { job: 'its id', attempts: 'how many it had', code: 'the code of its error' },
   },

@@ -28,7 +28,8 @@ export const limiterEvents: { readonly [Name in LimiterEventName]: EventRow<Name
   'limiter.settle_failed': {
     level: 'error',
     sentence: 'the limits of a request or job could not be settled',
-    remedy: 'What was reserved counts as used until its window passes.',
+    remedy:
+      'What was reserved counts as used until its window passes; `modelward limits reset` frees a key that cannot wait for that.',
     isBrief: true,
     explainedBy: 'limiter.unreachable',
     isOfRequest: true,
