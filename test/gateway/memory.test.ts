@@ -1,4 +1,7 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
+import { collectAnswer } from '../../src/gateway/upstreams/ask-upstream.ts'
 import { openEndingCalls } from './ending-calls.ts'
 import { hostile, whole } from './simulators/hostile.ts'
 
@@ -25,4 +28,69 @@ test.each([
   await expect(waiting).rejects.toThrow()
   await calls.quiet()
   expect((await calls.read(({ write }) => write(answers('{}')), { ...large, ...more })).status).toBe(200)
+})
+
+/** Bytes of buffers that are in use. */
+function buffersInUse(): number {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
+  return process.memoryUsage().arrayBuffers
+}
+
+const answer = JSON.stringify({ choices: [], text: 'x'.repeat(2_000) })
+/** A chunk of one byte, in a read of its own: what stands behind its length is passed over. */
+const chunkOf = (letter: string) => `1;${'x'.repeat(32_768)}\r\n${letter}\r\n`
+
+test.each([
+  ['at once', {}, 200],
+  ['as a job', { prefer: 'respond-async' }, 202],
+])(
+  'an answer %s that comes byte by byte holds its bytes, and not the reads that brought them',
+  async (_, headers, status) => {
+    await using calls = await openEndingCalls()
+    const isAllSent = Promise.withResolvers<void>()
+    const end = Promise.withResolvers<void>()
+    const before = buffersInUse()
+    const read = calls.read(
+      async ({ write }) => {
+        await write('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n')
+        for (const letter of answer) await write(chunkOf(letter))
+        isAllSent.resolve()
+        await end.promise
+        await write('0\r\n\r\n')
+      },
+      { max_tokens: 5 },
+      { headers },
+    )
+    await isAllSent.promise
+    // What is still on its way through the system is read already, or a tenth of it all.
+    expect(buffersInUse() - before).toBeLessThan((answer.length * 32_768) / 4)
+    end.resolve()
+    const received = await read
+    expect(received.status).toBe(status)
+    if (status === 200) expect(received.text).toBe(answer)
+    else {
+      const got = await calls.gateway.post(`${received.headers.get('location')}?wait=30`, undefined, {
+        method: 'GET',
+      })
+      expect(JSON.stringify(((await got.json()) as { result: unknown }).result)).toBe(answer)
+    }
+  },
+)
+
+test('what an upstream is asked beside calls keeps none of the pieces that its answer came in', async () => {
+  const piece = Buffer.alloc(1)
+  const answered = await collectAnswer(5, ({ onHead, onPiece, onEnd }) => {
+    queueMicrotask(() => {
+      onHead(200, {})
+      for (const letter of 'hello') {
+        piece.write(letter)
+        onPiece(piece)
+      }
+      onEnd()
+    })
+    return { abort() {}, pause() {}, resume() {} }
+  })
+  expect(answered).toEqual({ body: Buffer.from('hello') })
 })

@@ -20,7 +20,7 @@ const piecesHeaders = { 'x-accel-buffering': 'no', 'cache-control': 'no-store' }
  *
  * @param before what was read of it already
  */
-export function passPieces(call: OpenCall, answer: BegunAnswer, before: readonly Buffer[] = []): void {
+export function passPieces(call: OpenCall, answer: BegunAnswer, before: Buffer = none): void {
   call.stopKeeping()
   if (call.isOver) return
   const passing = new PassingAnswer(call, answer)
@@ -49,7 +49,7 @@ class PassingAnswer {
   }
 
   /** The first record is durable. */
-  begin(before: readonly Buffer[]): void {
+  begin(before: Buffer): void {
     const call = this.#call
     const { incoming, prepared } = call
     const { response } = incoming
@@ -62,7 +62,7 @@ class PassingAnswer {
       ...piecesHeaders,
     })
     response.on('drain', () => this.#answer.attempt.resume())
-    for (const piece of before) this.#pass(piece)
+    if (before.length > 0) this.#pass(before)
     call.read(this.#answer, {
       onPiece: (piece) => this.#pass(piece),
       onEnd: () => this.#finish(),

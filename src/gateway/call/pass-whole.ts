@@ -1,4 +1,5 @@
 import type { Fault } from '../../core/fault.ts'
+import { GatheredBytes } from '../../core/gathered-bytes.ts'
 import { passedHeaders } from './answer-headers.ts'
 import type { BegunAnswer } from './begin-attempt.ts'
 import { faultOf } from './find-answer.ts'
@@ -12,23 +13,16 @@ import { readDelivered } from './received-answer.ts'
  */
 export function passWhole(call: OpenCall, answer: BegunAnswer): void {
   const { incoming, prepared, deps } = call
-  const pieces: Buffer[] = []
-  let bytes = 0
+  const gathered = new GatheredBytes()
 
   call.read(answer, {
     onPiece(piece) {
-      pieces.push(piece)
-      bytes += piece.length
-      if (bytes <= deps.answerMax && incoming.hold(prepared.copyBytes + bytes)) return
+      gathered.add(piece)
+      if (gathered.length <= deps.answerMax && incoming.hold(prepared.copyBytes + gathered.length)) return
       answer.hold()
-      passPieces(call, answer, pieces)
+      passPieces(call, answer, gathered.take())
     },
-    onEnd() {
-      const body = Buffer.concat(pieces, bytes)
-      // Held once from here on, however long its record takes.
-      pieces.length = 0
-      leave(body)
-    },
+    onEnd: () => leave(gathered.take()),
     onError: (error) => call.fail(faultOf(error), reasonOf(error)),
   })
 

@@ -1,4 +1,5 @@
 import { Fault } from '../../core/fault.ts'
+import { GatheredBytes } from '../../core/gathered-bytes.ts'
 import { Refusal } from '../../core/refusal.ts'
 import { orAbort } from '../../core/scheduler.ts'
 import type { Destination } from '../directory/model-directory.ts'
@@ -176,7 +177,7 @@ async function readWhole(
   signal: AbortSignal,
   onBroken: (bytes: number) => void,
 ): Promise<ReadAnswer> {
-  const pieces: Buffer[] = []
+  const gathered = new GatheredBytes()
   let bytes = 0
   const reading = (): Promise<ReadAnswer> =>
     new Promise((resolve, reject) => {
@@ -184,13 +185,13 @@ async function readWhole(
         onPiece(piece) {
           bytes += piece.length
           if (bytes <= max) {
-            pieces.push(piece)
+            gathered.add(piece)
             return
           }
           answer.hold()
           resolve({ bytes, body: undefined })
         },
-        onEnd: () => resolve({ bytes, body: Buffer.concat(pieces, bytes) }),
+        onEnd: () => resolve({ bytes, body: gathered.take() }),
         onError: (error) => reject(faultOf(error)),
       })
     })

@@ -1,3 +1,4 @@
+import { GatheredBytes } from '../../core/gathered-bytes.ts'
 import type { Answer, Attempt, AttemptError, AttemptListener } from './upstream.ts'
 
 /** Collects what one attempt brings. @param begin sends it */
@@ -6,8 +7,7 @@ export function collectAnswer(
   begin: (listener: AttemptListener) => Attempt,
 ): Promise<Answer> {
   const answer = Promise.withResolvers<Answer>()
-  const pieces: Buffer[] = []
-  let bytes = 0
+  const gathered = new GatheredBytes()
 
   function giveUp(problem: string): void {
     attempt.abort()
@@ -19,11 +19,10 @@ export function collectAnswer(
       if (status < 200 || status > 299) giveUp(`it answered with ${status}`)
     },
     onPiece(piece) {
-      bytes += piece.length
-      if (bytes > bytesMax) giveUp(`its answer has more than ${bytesMax} bytes`)
-      else pieces.push(piece)
+      if (gathered.length + piece.length > bytesMax) giveUp(`its answer has more than ${bytesMax} bytes`)
+      else gathered.add(piece)
     },
-    onEnd: () => answer.resolve({ body: Buffer.concat(pieces) }),
+    onEnd: () => answer.resolve({ body: gathered.take() }),
     onError: ({ message }: AttemptError) => answer.resolve({ problem: message }),
   })
   return answer.promise

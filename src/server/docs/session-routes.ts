@@ -4,6 +4,7 @@ import { type InputError, Refusal } from '../../core/refusal.ts'
 import { openExchange } from '../../fastify/record-answers.ts'
 import type { Guard } from '../../guard/guard.ts'
 import { sessionCookie, sessionMs } from '../../guard/session.ts'
+import { gatherBody } from '../http/gather-body.ts'
 import { sendSignIn } from './sign-in-page.ts'
 
 const formType = 'application/x-www-form-urlencoded'
@@ -25,9 +26,12 @@ export function addSessionRoutes(app: FastifyInstance, guard: Guard): void {
   const config = { guard: 'public' } as const
   // In a scope of its own: nothing else reads forms.
   app.register(async (scope) => {
-    scope.addContentTypeParser(formType, { parseAs: 'string' }, (_request, body, done) => {
-      done(null, Object.fromEntries(new URLSearchParams(String(body))))
-    })
+    scope.addContentTypeParser(formType, (request, payload, done) =>
+      gatherBody(request, payload, (error, body) => {
+        if (body === undefined) done(error)
+        else done(null, Object.fromEntries(new URLSearchParams(body.toString())))
+      }),
+    )
     scope.post(
       '/session',
       {

@@ -4,6 +4,7 @@ import type { OpenRoute } from '../../gateway/routes/open-route.ts'
 import type { Demand } from '../../guard/demand.ts'
 import type { Exchange } from '../../guard/exchange/exchange.ts'
 import { adminOr } from '../api/admin-or.ts'
+import { gatherBody } from '../http/gather-body.ts'
 import { prefersAsync } from '../predict/prefer.ts'
 import { holdCallBytes } from './call-bytes.ts'
 import type { GatewayRoutesDeps } from './gateway-routes-deps.ts'
@@ -20,9 +21,7 @@ export function addGatewayRoutes(app: FastifyInstance, deps: GatewayRoutesDeps):
   }))
   void app.register(async (scope) => {
     scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
-      done(null, body),
-    )
+    scope.addContentTypeParser('application/json', gatherBody)
     for (const route of gateway.routes.open)
       scope.route({
         method: route.method,

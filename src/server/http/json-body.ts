@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { jsonDepthMax } from '../../models/json-value.ts'
 import { holdParsed } from './bytes-in-flight.ts'
 import { clientGone } from './client-end.ts'
+import { gatherBody } from './gather-body.ts'
 import { invalidBody, parseJsonText } from './json-text.ts'
 import { parseLargeJson, pieceBytes } from './large-json.ts'
 import { JsonScan, type JsonShape, scanJson } from './scan-json.ts'
@@ -22,10 +23,13 @@ export function acceptJson(app: FastifyInstance): void {
   const { bodyLimit = 0 } = app.initialConfig
   const valueBytesMax = Math.max(bodyLimit, largeBody)
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(
-    'application/json',
-    { parseAs: 'buffer' },
-    function parseBody({ raw, routeOptions }, body: Buffer, done) {
+  app.addContentTypeParser('application/json', function parseBody(request, payload, done) {
+    const { raw, routeOptions } = request
+    gatherBody(request, payload, (error, body) => {
+      if (body === undefined) {
+        done(error)
+        return
+      }
       const bytesMax = routeOptions.bodyLimit ?? body.length
       if (body.length >= largeBody) {
         turns.add(whileConnected(raw, readLargeJsonBody(raw, body, { bytesMax, valueBytesMax })), done)
@@ -39,8 +43,8 @@ export function acceptJson(app: FastifyInstance): void {
         return
       }
       done(null, parsed)
-    },
-  )
+    })
+  })
 }
 
 /** Deepest that a body may be nested: an input in a list in an object. */
