@@ -81,7 +81,8 @@ describe.each(Object.keys(kinds) as (keyof typeof kinds)[])('%s', (kind) => {
     const long = { messages: [{ role: 'user', content: `${text} `.repeat(9) }], max_tokens: 8 }
     const calls = Array.from({ length: 5 }, () => opened.post('/v1/chat/completions', long))
     const answers = await Promise.all(calls)
-    expect(answers.map(({ status }) => status)).toEqual(Array(5).fill(422))
+    // One was told that it can never pass; of the others that is not known.
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([422, 429, 429, 429, 429])
     expect(opened.counted()).toHaveLength(1)
   })
 
@@ -111,14 +112,29 @@ describe.each(Object.keys(kinds) as (keyof typeof kinds)[])('%s', (kind) => {
       messages: [{ role: 'user', content: text.repeat(9).replaceAll('bluewhy', 'blue why') }],
       max_tokens: 8,
     }
-    const statuses: number[] = []
-    for (let call = 0; call < 5; call += 1)
-      statuses.push((await opened.post('/v1/chat/completions', long)).status)
-    expect(statuses).toEqual([422, 422, 422, 422, 422])
+    expect((await opened.post('/v1/chat/completions', long)).status).toBe(422)
+    for (const wait of [10, 9, 8]) {
+      const answer = await opened.post('/v1/chat/completions', long)
+      expect([answer.status, answer.headers.get('retry-after')]).toEqual([429, `${wait}`])
+      expect(await answer.json()).toMatchObject({ code: 'rate_limited' })
+      now += 1_000
+    }
     expect(opened.counted()).toHaveLength(1)
-    now += 10_000
+    now += 7_000
     await opened.post('/v1/chat/completions', long)
     expect(opened.counted()).toHaveLength(2)
+  })
+
+  test('a call that would pass, once it is counted, is not told that it never will', async () => {
+    let now = 0
+    await using opened = await openCounting(kind, '20 tokens/h', { monotonic: () => now })
+    const long = { messages: [{ role: 'user', content: `${text} `.repeat(9) }], max_tokens: 8 }
+    await opened.post('/v1/chat/completions', long)
+    const short = { messages, max_tokens: 8 }
+    const refused = await opened.post('/v1/chat/completions', short)
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '10'])
+    now += 10_000
+    expect((await opened.post('/v1/chat/completions', short)).status).toBe(200)
   })
 })
 
@@ -149,12 +165,13 @@ test('a member that stands twice is not counted by either', async () => {
 })
 
 test.each([
-  ['fails', { status: 500, json: {} }],
-  ['has no such route', { status: 404, json: { detail: 'Not Found' } }],
-  ['says no number', { json: { count: '5' } }],
-  ['says less than nothing', { json: { count: -1 } }],
-  ['answers no JSON', { text: 'five' }],
-] as const)('an upstream that %s in counting leaves the bound as it is', async (_, reply) => {
+  ['fails in counting is unavailable to a call that needs its count', { status: 500, json: {} }, 503],
+  ['is busy counting is unavailable to a call that needs its count', { status: 429, json: {} }, 503],
+  ['has no such route leaves the bound as it is', { status: 404, json: { detail: 'Not Found' } }, 422],
+  ['says no number leaves the bound as it is', { json: { count: '5' } }, 422],
+  ['says less than nothing leaves the bound as it is', { json: { count: -1 } }, 422],
+  ['answers no JSON leaves the bound as it is', { text: 'five' }, 422],
+] as const)('an upstream that %s', async (_, reply, status) => {
   await using simulator = await startSimulator(
     {
       'GET /v1/models': () => ({ json: { data: [{ id: kinds.vllm.model }] } }),
@@ -171,6 +188,6 @@ test.each([
     (await gateway.post('/v1/chat/completions', body, { key })).status,
     (await gateway.post('/v1/chat/completions', body, { key })).status,
   ]
-  expect(statuses).toEqual([422, 422])
+  expect(statuses).toEqual([status, 429])
   expect(simulator.seen.filter(({ path }) => path === '/tokenize')).toHaveLength(1)
 })

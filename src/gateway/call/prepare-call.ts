@@ -12,6 +12,7 @@ import type { RouteServer } from '../routes/open-route.ts'
 import type { Upstream } from '../upstreams/upstream.ts'
 import type { CallDeps } from './call-deps.ts'
 import { faultyCallOf, type IncomingCall } from './incoming-call.ts'
+import type { PromptCount } from './prompt-counts.ts'
 
 /** A call that may go out: its model may be used, and what it may use of tokens is taken. */
 export interface PreparedCall {
@@ -261,7 +262,7 @@ interface ReservationPlan {
 }
 
 /** Takes a call by what the upstream has counted of its prompt. */
-type Take<T> = (promptTokens: number | undefined) => Promise<T>
+type Take<T> = (count: PromptCount) => Promise<T>
 
 /**
  * Takes the bound; where it does not fit, what the upstream counts in the place of what the bytes
@@ -274,13 +275,14 @@ async function takeBound(
   counted: <T>(take: Take<T>) => Promise<T>,
 ): Promise<ReservationPlan> {
   const usage = exchange.openUsage()
-  const take = async (promptTokens: number | undefined): Promise<ReservationPlan> => {
-    const planned = plan(promptTokens)
+  const take = async (count: PromptCount): Promise<ReservationPlan> => {
+    const planned = plan(typeof count === 'number' ? count : undefined)
     const { tokens, prompt, completion } = planned.bound
     const refusal = await usage.take({ tokens, prompt_tokens: prompt, completion_tokens: completion })
     if (refusal === undefined) return planned
-    if (promptTokens !== undefined) counts.wasInVain(exchange.known?.owner ?? '')
-    throw refusal
+    if (typeof count === 'number') counts.wasInVain(exchange.known?.owner ?? '')
+    // By its bytes it could never pass; by its tokens perhaps, once they are counted again.
+    throw count instanceof Error && refusal.code === 'input_invalid' ? count : refusal
   }
   // Where not even the answer fits, no count would help.
   const mayHelp = !fits(usage, plan().bound) && fits(usage, plan(1).bound)

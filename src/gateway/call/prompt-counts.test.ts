@@ -1,20 +1,19 @@
 import { expect, test } from 'vitest'
+import { Fault } from '../../core/fault.ts'
 import type { CallBody } from '../body/call-body.ts'
 import type { Upstream } from '../upstreams/upstream.ts'
-import { createPromptCounts } from './prompt-counts.ts'
+import { createPromptCounts, type PromptCount } from './prompt-counts.ts'
 import { createUpstreamPlaces } from './upstream-places.ts'
 
 const sent = Buffer.from('{"model":"m","messages":[]}')
 
-/**
- * An upstream that counts 5 tokens, and what is done before each answer: no more of one than a
- * count looks at, as of the body below.
- */
-function upstreamThat(before: () => void): Upstream {
+/** An upstream that counts 5 tokens, and what is done before each answer. */
+function upstreamThat(before: () => void, { connectionsMax = 10, waitMs = 0 } = {}): Upstream {
+  // No more of one than a count looks at.
   return {
     preset: { counter: 'vllm' },
-    settings: { connectionsMax: 10 },
-    waitMs: () => 0,
+    settings: { connectionsMax },
+    waitMs: () => waitMs,
     ask: async () => {
       before()
       return { body: Buffer.from('{"count":5}') }
@@ -23,6 +22,7 @@ function upstreamThat(before: () => void): Upstream {
 }
 
 function callOf(owner: string, upstream: Upstream): Parameters<typeof counts.count>[0] {
+  // The same of a body.
   const body = { hasMedia: false, bytes: sent } as unknown as CallBody
   return { owner, to: { upstream, model: 'm' }, path: '/v1/chat/completions', body, write: () => sent }
 }
@@ -30,15 +30,38 @@ function callOf(owner: string, upstream: Upstream): Parameters<typeof counts.cou
 let now = 0
 const counts = createPromptCounts(createUpstreamPlaces(), () => now)
 
-test('who has waited ten seconds for the counts before it is taken uncounted, and goes after them', async () => {
+/** What is said of a prompt: its tokens, or the code of the answer, and when to ask again. */
+function saidOf(count: PromptCount): unknown {
+  if (!(count instanceof Error)) return count
+  const after = count instanceof Fault ? count.retryAfterSeconds : count.headers['retry-after']
+  return [count.code, after]
+}
+
+test('who has waited ten seconds for the counts before it is not counted, and goes after them', async () => {
   now = 0
   const slow = upstreamThat(() => {
     now += 6_000
   })
-  const taken: (number | undefined)[] = []
-  const take = async (tokens: number | undefined) => void taken.push(tokens)
+  const taken: unknown[] = []
+  const take = async (count: PromptCount) => void taken.push(saidOf(count))
   await Promise.all([1, 2, 3, 4].map(() => counts.count(callOf('acme', slow), take)))
-  expect(taken).toEqual([5, 5, undefined, undefined])
+  expect(taken).toEqual([5, 5, ['rate_limited', '1'], ['rate_limited', '1']])
+})
+
+test('a count that cannot be had just now says when to ask again, and whose doing it is', async () => {
+  now = 100_000
+  const asked = async (upstream: Upstream) =>
+    counts.count(callOf('initech', upstream), async (count) => saidOf(count))
+  const left = upstreamThat(() => {}, { waitMs: 4_200 })
+  expect(await asked(left)).toEqual(['upstream_unavailable', 5])
+  const full = upstreamThat(() => {}, { connectionsMax: 0 })
+  expect(await asked(full)).toEqual(['overloaded', undefined])
+  const well = upstreamThat(() => {})
+  counts.wasInVain('initech')
+  now += 2_500
+  expect(await asked(well)).toEqual(['rate_limited', '8'])
+  now += 7_500
+  expect(await asked(well)).toBe(5)
 })
 
 test('an owner waits for no other, and one whose call fails stands in no one’s way', async () => {

@@ -1,3 +1,5 @@
+import { Fault } from '../../core/fault.ts'
+import { Refusal } from '../../core/refusal.ts'
 import type { Clock } from '../../core/time.ts'
 import { memberSpans } from '../answer/json-bytes.ts'
 import type { CallBody } from '../body/call-body.ts'
@@ -17,14 +19,19 @@ export interface CountedCall {
   readonly write: () => Buffer
 }
 
+/**
+ * What is known of a prompt: its tokens; undefined where its upstream cannot say them exactly; or
+ * what a call is answered with that cannot pass without a count which later may be had.
+ */
+export type PromptCount = number | undefined | Refusal | Fault
+
 /** Exact counts of prompts, by the upstreams themselves. */
 export interface PromptCounts {
   /**
-   * Asks the upstream once, and takes the call by what it says: undefined where it cannot say it
-   * exactly, does not answer in time, or the owner may not have it asked now. Calls of an owner do
-   * so one after the other, so that the next knows whether this one was in vain.
+   * Asks the upstream once, and takes the call by what it says. Calls of an owner do so one after
+   * the other, so that the next knows whether this one was in vain.
    */
-  readonly count: <T>(call: CountedCall, take: (tokens: number | undefined) => Promise<T>) => Promise<T>
+  readonly count: <T>(call: CountedCall, take: (count: PromptCount) => Promise<T>) => Promise<T>
   /** A call was refused although its prompt was counted: its owner's next ones are not, a while. */
   readonly wasInVain: (owner: string) => void
 }
@@ -72,15 +79,22 @@ export function createPromptCounts(places: UpstreamPlaces, monotonic: Clock): Pr
     counter: PromptCounter,
     { owner, to: { upstream, model }, path, write }: CountedCall,
     cameAt: number,
-  ): Promise<number | undefined> {
-    if (upstream.waitMs() > 0 || monotonic() - cameAt > inLineMs) return undefined
-    if (monotonic() < (pausedUntil.get(owner) ?? Number.NEGATIVE_INFINITY)) return undefined
+  ): Promise<PromptCount> {
+    const now = monotonic()
+    const waitMs = upstream.waitMs()
+    if (waitMs > 0) return uncounted('it is left alone after failures', waitMs)
+    const pausedMs = (pausedUntil.get(owner) ?? now) - now
+    if (pausedMs > 0 || now - cameAt > inLineMs) return notAgain(pausedMs)
     const giveBack = places.take(upstream, owner)
-    if (giveBack === undefined) return undefined
+    if (giveBack === undefined) return new Fault('overloaded', 'the upstream has no place for a count')
     try {
       const tokens = await counters[counter]({ ask: upstream.ask, path, model, sent: write() })
       if (tokens === undefined) pause(owner)
       return tokens
+    } catch (thrown) {
+      if (!(thrown instanceof Fault)) throw thrown
+      pause(owner)
+      return thrown
     } finally {
       giveBack()
     }
@@ -102,6 +116,25 @@ export function createPromptCounts(places: UpstreamPlaces, monotonic: Clock): Pr
       }
     },
   }
+}
+
+function uncounted(why: string, ms: number): Fault {
+  return new Fault('upstream_unavailable', `the upstream counts no prompt: ${why}`, {
+    retryAfterSeconds: secondsOf(ms),
+  })
+}
+
+function notAgain(ms: number): Refusal {
+  const seconds = secondsOf(ms)
+  const detail = `The exact tokens of this call are not counted just now; try again in ${seconds} s.`
+  return new Refusal('rate_limited', detail, {
+    headers: { 'retry-after': `${seconds}` },
+    reason: 'not counted',
+  })
+}
+
+function secondsOf(ms: number): number {
+  return Math.max(1, Math.ceil(ms / 1_000))
 }
 
 interface Question {
@@ -192,13 +225,18 @@ function textOf(path: string, sent: Buffer): string | undefined {
   return prompt?.[0] === quote ? (JSON.parse(prompt.toString()) as string) : undefined
 }
 
+/** @throws Fault `upstream_unavailable` where it may say it later */
 async function askJson(
   ask: AskUpstream,
   path: string,
   body: string,
 ): Promise<Readonly<Record<string, unknown>> | undefined> {
   const answer = await ask(path, { withinMs, bytesMax: answerBytes, body: Buffer.from(body) })
-  if (!('body' in answer)) return undefined
+  if ('problem' in answer) {
+    // It has no such route, or does not take there what it documents.
+    if (answer.isRefused === true) return undefined
+    throw uncounted(answer.problem, pauseMs)
+  }
   try {
     const said: unknown = JSON.parse(answer.body.toString())
     return typeof said === 'object' && said !== null ? (said as Record<string, unknown>) : undefined

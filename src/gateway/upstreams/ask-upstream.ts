@@ -9,14 +9,15 @@ export function collectAnswer(
   const answer = Promise.withResolvers<Answer>()
   const gathered = new GatheredBytes()
 
-  function giveUp(problem: string): void {
+  function giveUp(problem: string, isRefused = false): void {
     attempt.abort()
-    answer.resolve({ problem })
+    answer.resolve({ problem, isRefused })
   }
 
   const attempt = begin({
     onHead(status) {
-      if (status < 200 || status > 299) giveUp(`it answered with ${status}`)
+      const isRefused = status >= 400 && status < 500 && status !== 429
+      if (status < 200 || status > 299) giveUp(`it answered with ${status}`, isRefused)
     },
     onPiece(piece) {
       if (gathered.length + piece.length > bytesMax) giveUp(`its answer has more than ${bytesMax} bytes`)

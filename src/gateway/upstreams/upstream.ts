@@ -88,7 +88,10 @@ export interface AskOptions {
 }
 
 /** A whole answer of 2xx, or what kept it from coming. */
-export type Answer = { readonly body: Buffer } | { readonly problem: string }
+export type Answer =
+  | { readonly body: Buffer }
+  /** `isRefused`: it would say the same again, as 4xx do but 429. */
+  | { readonly problem: string; readonly isRefused?: boolean }
 
 /** Asks an upstream something of ours, beside all calls. Never rejects. */
 export type AskUpstream = (path: string, options: AskOptions) => Promise<Answer>
