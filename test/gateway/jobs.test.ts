@@ -212,14 +212,14 @@ describe('a job of a call', () => {
     expect(calls.upstream.requests).toHaveLength(1)
   })
 
-  test.each([
-    ['answers 500 with a trace and a key', 'upstream_failed'],
-    ['answers 429 with Retry-After', 'upstream_failed'],
-    ['dies after the head', 'upstream_failed'],
-    ['answers 503', 'upstream_unavailable'],
-  ] as const)('is dead after its attempts where its upstream %s, and costs no token', async (name, code) => {
+  test.each<readonly [string, Behaviour, string]>([
+    ['answers 500', hostile['answers 500 with a trace and a key'], 'upstream_failed'],
+    ['answers 429', hostile['answers 429'], 'upstream_failed'],
+    ['dies after the head', hostile['dies after the head'], 'upstream_failed'],
+    ['answers 503', ({ write }) => write(whole(503, '{}', json)), 'upstream_unavailable'],
+  ])('is dead after its attempts where its upstream %s, and costs no token', async (_, behaviour, code) => {
     await using calls = await open({ parts: { jobs: { attemptsMax: 2 } } })
-    const id = await calls.submit(hostile[name])
+    const id = await calls.submit(behaviour)
     expect(await calls.ended(id)).toMatchObject({ status: 'dead', attempts: 2, error: { code } })
     expect(await calls.lastOf(id, 'job.failed')).toMatchObject({
       measures: { tokens: 0 },
@@ -232,6 +232,25 @@ describe('a job of a call', () => {
     const admin = await calls.gateway.createKey({ scopes: ['admin'] })
     const retried = await calls.gateway.post(`/v1/jobs/${id}/retry`, undefined, { key: admin })
     expect([retried.status, await retried.json()]).toMatchObject([422, { code: 'input_invalid' }])
+  })
+
+  test.each([
+    ['answers 429 with Retry-After', 7_000],
+    ['answers 503', 3_000],
+  ] as const)('is tried again no sooner than its upstream says that %s', async (name, waitMs) => {
+    const inner = createInProcessJobStore()
+    const waits: number[] = []
+    const keepMs = 3_600_000
+    const settle: typeof inner.settle = async (ends, ...more) => {
+      // Both are counted from when the attempt ended.
+      for (const end of ends) if (end.end === 'retry') waits.push(end.retryAt - (end.expiresAt - keepMs))
+      return inner.settle(ends, ...more)
+    }
+    await using calls = await open({ parts: { store: { ...inner, settle }, jobs: { keepMs } } })
+    const id = await calls.submit(hostile[name])
+    await calls.lastOf(id, 'job.failed')
+    expect(waits).toEqual([waitMs])
+    await calls.cancel(id)
   })
 
   test('is tried again, and charged once, where the first attempt failed', async () => {

@@ -165,6 +165,6 @@ function unavailable(retryAfterSeconds: number | undefined): Fault {
 }
 
 /** `Retry-After` in seconds, an hour at most; undefined for any other form. */
-function secondsOf(value: unknown): number | undefined {
+export function secondsOf(value: unknown): number | undefined {
   return typeof value === 'string' && /^\d{1,4}$/.test(value) ? Math.min(Number(value), 3_600) : undefined
 }

@@ -8,7 +8,7 @@ import type { Upstream } from '../upstreams/upstream.ts'
 import type { BegunAnswer } from './begin-attempt.ts'
 import type { CallDeps } from './call-deps.ts'
 import { type Charge, type ChargedBy, type ChargedCall, chargeOfCall, measureCharge } from './charge.ts'
-import { faultOf, findAnswer } from './find-answer.ts'
+import { faultOf, findAnswer, secondsOf } from './find-answer.ts'
 import type { JobInput } from './job-call.ts'
 import { readModel, serverOf } from './prepare-call.ts'
 import { type AnsweredCall, type Delivered, nothingDelivered, readDelivered } from './received-answer.ts'
@@ -117,7 +117,7 @@ async function takeAnswer(
   const { body, bytes } = await readWhole(answer, answerMax, signal, onBroken)
   const delivered = body === undefined ? unread(bytes) : readDelivered(sent, answer, body)
   tellUsed(delivered, status >= 400 ? 'said' : 'delivered')
-  if (status === 429) throw new Fault('upstream_failed', 'the upstream answered 429')
+  if (status === 429) throw busy(secondsOf(headers['retry-after']))
   if (status >= 400) throw refusedByUpstream(status, upstream.redact(body?.toString() ?? ''))
   if (body === undefined) throw lasting(`The answer is larger than ${answerMax} bytes.`)
   return jsonOf(body, headers['content-encoding'])
@@ -205,6 +205,13 @@ async function readWhole(
 
 /** Most characters of an upstream's own error that a job's owner is shown. */
 const shownCharactersMax = 500
+
+/** It may pass later, and not before the upstream says so. */
+function busy(retryAfterSeconds: number | undefined): Fault {
+  return new Fault('upstream_failed', 'the upstream answered 429', {
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  })
+}
 
 /** What the upstream refused comes again. */
 function refusedByUpstream(status: number, text: string): Refusal {

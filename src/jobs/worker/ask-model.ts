@@ -34,7 +34,7 @@ export interface JobModel {
    * @throws Refusal `input_invalid` where an input does not fit: of several each is then asked by
    *   itself, and what is refused alone has its problem in the place of its answer
    * @throws Fault `overloaded`: asked again in a while; with a `detail` of its own: as a refusal;
-   *   any other: the job is tried again
+   *   any other: the job is tried again, no sooner than its `retryAfterSeconds`
    */
   readonly predict: (
     inputs: readonly unknown[],

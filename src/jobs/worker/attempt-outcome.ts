@@ -24,3 +24,8 @@ export function outcomeOf(thrown: unknown): AttemptOutcome {
 export function comesAgain(thrown: unknown): thrown is Refusal | Fault {
   return thrown instanceof Refusal || (thrown instanceof Fault && thrown.detail !== undefined)
 }
+
+/** For how long it makes no sense to try again after what was thrown, in milliseconds. */
+export function leastWaitMs(thrown: unknown): number {
+  return thrown instanceof Fault ? (thrown.retryAfterSeconds ?? 0) * 1_000 : 0
+}

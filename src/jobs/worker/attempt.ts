@@ -10,7 +10,7 @@ import { modelOf, readOrigin } from '../job-origin.ts'
 import type { AttemptEnd, ClaimedJob, JobBounds, JobProgress, JobQueue } from '../job-queue.ts'
 import type { EndedAttempt, JobRecords } from '../job-records.ts'
 import type { JobModels } from './ask-model.ts'
-import { type AttemptOutcome, outcomeOf } from './attempt-outcome.ts'
+import { type AttemptOutcome, leastWaitMs, outcomeOf } from './attempt-outcome.ts'
 import { HeldAnswers } from './held-answers.ts'
 import { reportDead } from './report-dead.ts'
 import { type AttemptOptions, runAttempt } from './run-attempt.ts'
@@ -201,7 +201,7 @@ export class Attempt {
     if (outcome.end === 'succeeded') return { ...attempt, end: 'succeeded' }
     const { error } = outcome
     if (outcome.end === 'failed') return { ...attempt, end: 'failed', error }
-    const retryAt = now + retryDelayMs(attempts, retryDelay, random)
+    const retryAt = now + Math.max(retryDelayMs(attempts, retryDelay, random), leastWaitMs(outcome.fault))
     return { ...attempt, end: 'retry', error, retryAt }
   }
 

@@ -123,6 +123,18 @@ describe('a failing model', () => {
     expect(operational.map(({ requestId }) => requestId)).toEqual(Array(4).fill('req1'))
   })
 
+  test('that says when it may be asked again is not asked before', async () => {
+    const { submit, calls, time, jobs } = openTestJobs()
+    const { id } = await submit({ model: 'slow' })
+    calls[0]?.fail(new Fault('upstream_unavailable', 'out', { retryAfterSeconds: 20 }))
+    await time.pass(19_999)
+    expect(calls).toHaveLength(1)
+    await time.pass(1)
+    calls[1]?.answer()
+    await time.settle()
+    expect(await jobs.get('acme', id)).toMatchObject({ status: 'succeeded', attempts: 2 })
+  })
+
   test('that is overloaded is asked again, and that is no attempt of the job', async () => {
     const { submit, calls, time, jobs } = openTestJobs()
     const { id } = await submit({ model: 'slow' })
