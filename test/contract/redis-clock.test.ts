@@ -55,7 +55,7 @@ async function takeAll(limiter: RedisLimiter, admitted: Admitted[], stopping: Ab
       expect(error).toBeInstanceOf(Fault)
       expect(error).toMatchObject({ code: 'limiter_unavailable' })
     }
-    // Redis counts in between; each take is one of a busy client's.
+    // By Redis' own clock a window has to pass: two takes in a moment of it would say no more.
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }

@@ -56,8 +56,14 @@ async function passes(work: unknown): Promise<boolean> {
   )
 }
 
+/** A server of its own, whose clock goes on: nothing but asking tells when it can be counted in. */
 async function untilReady(limiter: RedisLimiter): Promise<void> {
-  while (!(await limiter.isReady())) await new Promise((resolve) => setTimeout(resolve, 5))
+  await expect.poll(() => limiter.isReady(), { interval: 5, timeout: 30_000 }).toBe(true)
+}
+
+/** Windows pass by the clock of Redis itself. */
+async function untilPasses(take: () => unknown): Promise<void> {
+  await expect.poll(() => passes(take()), { interval: 20, timeout: 30_000 }).toBe(true)
 }
 
 describe('a start', () => {
@@ -232,7 +238,7 @@ describe('what Redis forgets', () => {
     expect(fault.retryAfterSeconds).toBeLessThanOrEqual(2)
     expect((await limiter.take([long])).states).toMatchObject([{ remaining: 2 }])
     // The fault says truly when: no sooner, and not later.
-    while (!(await passes(limiter.take([short])))) await new Promise((resolve) => setTimeout(resolve, 20))
+    await untilPasses(() => limiter.take([short]))
     expect((await limiter.peek([short])).states).toMatchObject([{ remaining: 1 }])
   })
 
@@ -263,8 +269,7 @@ describe('what Redis forgets', () => {
     await untilReady(one.limiter)
     await untilReady(other.limiter)
     expect((await faultOf(one.limiter.take([atOnce]))).retryAfterSeconds).toBeLessThanOrEqual(2)
-    while (!(await passes(one.limiter.take([atOnce]))))
-      await new Promise((resolve) => setTimeout(resolve, 20))
+    await untilPasses(() => one.limiter.take([atOnce]))
     expect((await one.limiter.take([atOnce])).refusal).toBeDefined()
     await one.limiter.settle([atOnce], at, [0])
     expect((await other.limiter.peek([atOnce])).states).toMatchObject([{ remaining: 1 }])
