@@ -1,10 +1,9 @@
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
-import { startHostile, whole } from '../gateway/simulators/hostile.ts'
+import { startHostile, usage, whole } from '../gateway/simulators/hostile.ts'
 import { openTestFleet } from './open-fleet.ts'
 
 const json = ['content-type: application/json']
-const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
 
 test('a call under an Idempotency-Key runs once on all nodes of a fleet: its answer outlives the node that had it, and one that a kill met is not sent again', {
   timeout: 120_000,

@@ -6,12 +6,10 @@ import type { LedgerEvent } from '../../src/ledger/format/event.ts'
 import type { LedgerRecord } from '../../src/ledger/format/record.ts'
 import { openStorage } from '../../src/ward/open-storage.ts'
 import { readToItsEnd } from '../gateway/ending-calls.ts'
-import { chunk, said, sseHead, startHostile, whole } from '../gateway/simulators/hostile.ts'
+import { chunk, done, said, sseHead, startHostile, usage, whole } from '../gateway/simulators/hostile.ts'
 import { startServe, temporaryFolder } from './run-cli.ts'
 
 const streams = 100
-const done = 'data: [DONE]\n\n'
-const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
 
 test('a signal with 100 streams under way: those that end in time are whole, all others say that they are cut, each has its end on record, and the server ends with 0', {
   timeout: 60_000,

@@ -137,6 +137,16 @@ describe('a budget that is used up', () => {
     expect(budget.upstream.requests).toHaveLength(3)
   })
 
+  test('is in debt where an answer says more than its bound, and lets in no call', async () => {
+    await using budget = await openBudget(['1000000 tokens/h'])
+    const got = await budget.read(hostile['says usage beyond the bound'], stream, budget)
+    expect(got).toMatchObject({ status: 200, isWhole: true })
+    await budget.quiet()
+    expect(budget.recorded()).toBe(2_000_000)
+    expect((await budget.read(answersWhole, stream, budget)).status).toBe(429)
+    expect(budget.upstream.requests).toHaveLength(1)
+  })
+
   test('lets in no call on what is left of it: a reservation is whole, or the call is refused', async () => {
     await using budget = await openBudget(['1000 tokens/h'])
     await budget.read(answersWhole, stream, budget)
@@ -196,6 +206,8 @@ describe('a stream is charged', () => {
     ],
     ['by its events, where it says no usage at all', streams(said('a'), said('b'), said('c')), undefined],
     ['by its events, where each says `usage: null`', hostile['says usage null'], undefined],
+    ['by its events, where its usage is negative', hostile['says negative usage'], undefined],
+    ['by its events, where its usage is text', hostile['says usage as text'], undefined],
   ] as const)('%s', async (_, behave, tokens) => {
     await using budget = await openBudget(['100000 tokens/h'])
     expect(await budget.read(behave, stream, budget)).toMatchObject({ status: 200, isWhole: true })
@@ -207,8 +219,11 @@ describe('a stream is charged', () => {
     expect(used).toBeLessThan(boundOf(budget))
   })
 
-  test('without being held: each event passes while its limit counts it', async () => {
-    await using budget = await openBudget(['100000 tokens/h'])
+  test('without being held: each event passes while its limit counts it, and while the clock stands', async () => {
+    const time = createTestTime()
+    await using budget = await openBudget(['100000 tokens/h'], {
+      time: { monotonic: time.clock, scheduler: time.scheduler },
+    })
     const events = ['one', 'two', 'three']
     const answer = await budget.ask(
       async ({ write, turn }) => {

@@ -1,9 +1,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { ServerResponse } from 'node:http'
 import { afterEach, describe, expect, test } from 'vitest'
-import { Fault } from '../../src/core/fault.ts'
-import { openEndingCalls } from './ending-calls.ts'
-import { chunk, hostile, said, sseHead } from './simulators/hostile.ts'
+import { breakLedger, openEndingCalls, openLimitedCalls } from './ending-calls.ts'
+import { hostile } from './simulators/hostile.ts'
 
 const stream = { stream: true, max_tokens: 100 }
 
@@ -47,40 +46,24 @@ describe('a fault of ours as an answer leaves ends its own call, and no process'
       () => void process.off('unhandledRejection', hear),
       () => void process.off('uncaughtException', hear),
     )
-    await using calls = await openEndingCalls()
-    const { text: key, record } = await calls.gateway.ward.keys.create({
-      name: 'limited',
-      limits: ['100000 tokens/h', '2 concurrent'],
-    })
+    await using calls = await openLimitedCalls()
     breakAnswers(method)
-    await calls.read(hostile[behaviour], stream, { key }).catch(() => {})
+    await calls.read(hostile[behaviour], stream, calls).catch(() => {})
     const records = await calls.quiet()
     expect(records.map(({ event }) => event)).toEqual(events)
     expect(unheard).toEqual([])
-    await expect.poll(() => calls.counted(record.id, 'concurrent')).toBe(0)
+    await expect.poll(async () => (await calls.limits()).concurrent).toBe(0)
     await expect.poll(() => calls.gateway.gateway.upstreams()[0]?.calls_open).toBe(0)
   })
 })
 
 test('an end that could not be recorded is recorded as the server closes', async () => {
-  let isOut = true
-  await using calls = await openEndingCalls({
-    ledger: (ledger) => ({
-      ...ledger,
-      async append(entry) {
-        if (isOut && entry.event === 'request.finished')
-          throw new Fault('ledger_unavailable', 'the disk is full')
-        await ledger.append(entry)
-      },
-    }),
-  })
+  const { state, wrap } = breakLedger('request.finished')
+  await using calls = await openEndingCalls({ ledger: wrap })
   const { gateway } = calls
-  await calls.read(async ({ write }) => {
-    await write(sseHead)
-    await write(chunk(`${said('one')}data: [DONE]\n\n`))
-  }, stream)
+  await calls.read(hostile['says usage nowhere'], stream)
   expect(gateway.records().map(({ event }) => event)).toEqual(['request.started'])
-  isOut = false
+  state.isOut = false
   await gateway.gateway.close()
   expect(gateway.records()[1]).toMatchObject({
     event: 'request.finished',
@@ -89,19 +72,8 @@ test('an end that could not be recorded is recorded as the server closes', async
 })
 
 test('an end that cannot be recorded as the server closes either is told', async () => {
-  await using calls = await openEndingCalls({
-    ledger: (ledger) => ({
-      ...ledger,
-      async append(entry) {
-        if (entry.event === 'request.finished') throw new Fault('ledger_unavailable', 'the disk is full')
-        await ledger.append(entry)
-      },
-    }),
-  })
-  await calls.read(async ({ write }) => {
-    await write(sseHead)
-    await write(chunk(`${said('one')}data: [DONE]\n\n`))
-  }, stream)
+  await using calls = await openEndingCalls({ ledger: breakLedger('request.finished').wrap })
+  await calls.read(hostile['says usage nowhere'], stream)
   await calls.gateway.gateway.close()
   expect(calls.gateway.lines.join('\n')).toContain('ledger.record_lost')
 })

@@ -5,13 +5,20 @@ import { createInProcessLimiter } from '../../src/limits/in-process/in-process-l
 import type { Limiter } from '../../src/limits/limiter.ts'
 import { createMemoryKeyStore } from '../../src/storage/memory/key-store.ts'
 import { createTestTime } from '../support/test-time.ts'
-import { type EndingCalls, type EndingOptions, openEndingCalls, readToItsEnd } from './ending-calls.ts'
+import { type EndingOptions, openLimitedCalls, readToItsEnd } from './ending-calls.ts'
 import { openGateway } from './open-gateway.ts'
-import { type Behaviour, chunk, said, sseHead, startHostile, whole } from './simulators/hostile.ts'
+import {
+  type Behaviour,
+  chunk,
+  done,
+  said,
+  sseHead,
+  startHostile,
+  usage,
+  whole,
+} from './simulators/hostile.ts'
 
 const stream = { stream: true, max_tokens: 100 }
-const done = 'data: [DONE]\n\n'
-const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
 
 /** An event; then, at the test's word, all the rest. */
 const paused: Behaviour = async ({ write, turn }) => {
@@ -24,25 +31,14 @@ const paused: Behaviour = async ({ write, turn }) => {
 
 /** Calls of a key with limits, of which one may be under way when something changes. */
 async function open(options: EndingOptions = {}) {
-  const calls: EndingCalls = await openEndingCalls(options)
-  const { text: key, record } = await calls.gateway.ward.keys.create({
-    name: 'limited',
-    limits: ['100000 tokens/h', '1000/h', '4 concurrent'],
-  })
+  const calls = await openLimitedCalls(options)
   return {
     ...calls,
-    key,
-    keyId: record.id,
     /** A stream of which the first event has come. */
     async begin() {
-      const reading = readToItsEnd(await calls.ask(paused, stream, { key }))
+      const reading = readToItsEnd(await calls.ask(paused, stream, calls))
       return { rest: () => reading }
     },
-    limits: async () => ({
-      tokens: await calls.counted(record.id),
-      requests: await calls.counted(record.id, 'requests'),
-      concurrent: await calls.counted(record.id, 'concurrent'),
-    }),
   }
 }
 
@@ -58,7 +54,7 @@ test('a limiter that is out as tokens are reserved: 503, no upstream is asked, a
   }
   await using calls = await open({ ward: { limiter } })
   isOut = true
-  const got = await calls.read(paused, stream, { key: calls.key })
+  const got = await calls.read(paused, stream, calls)
   expect([got.status, got.headers.get('retry-after')]).toEqual([503, expect.stringMatching(/^\d+$/)])
   expect(JSON.parse(got.text)).toMatchObject({ code: 'limiter_unavailable', error: { type: 'server_error' } })
   expect(await calls.quiet()).toMatchObject([{ code: 'limiter_unavailable', measures: { requests: 0 } }])
@@ -114,7 +110,7 @@ describe('in the middle of a stream', () => {
       measures: { requests: 1, tokens: 5 },
     })
     expect(await calls.limits()).toEqual({ tokens: 5, requests: 1, concurrent: 0 })
-    const next = await calls.read(paused, stream, { key: calls.key })
+    const next = await calls.read(paused, stream, calls)
     expect([next.status, JSON.parse(next.text)]).toMatchObject([422, { code: 'input_invalid' }])
   })
 

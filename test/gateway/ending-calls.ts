@@ -1,5 +1,9 @@
 import { expect } from 'vitest'
+import { Fault } from '../../src/core/fault.ts'
+import type { NewKey } from '../../src/keys/fields/new-key.ts'
+import type { LedgerEvent } from '../../src/ledger/format/event.ts'
 import type { LedgerEntry } from '../../src/ledger/format/record.ts'
+import type { Ledger } from '../../src/ledger/ledger.ts'
 import { type OpenGateway, type OpenGatewayOptions, openGateway, type Post } from './open-gateway.ts'
 import { type Behaviour, type HostileServer, startHostile } from './simulators/hostile.ts'
 
@@ -80,6 +84,65 @@ export async function openEndingCalls({
       await upstream.close()
     },
   }
+}
+
+/** The same, with a key that has limits. */
+export interface LimitedCalls extends EndingCalls {
+  readonly key: string
+  readonly keyId: string
+  /** What its limits have counted: tokens, requests, and calls at once. */
+  readonly limits: () => Promise<Readonly<Record<'tokens' | 'requests' | 'concurrent', number>>>
+}
+
+export async function openLimitedCalls(
+  options: EndingOptions = {},
+  newKey: Partial<NewKey> = {},
+): Promise<LimitedCalls> {
+  const calls = await openEndingCalls(options)
+  const limits = ['100000 tokens/h', '1000/h', '4 concurrent']
+  const { text: key, record } = await calls.gateway.ward.keys.create({ name: 'limited', limits, ...newKey })
+  const counted = (measure: string): Promise<number> => calls.counted(record.id, measure)
+  return {
+    ...calls,
+    key,
+    keyId: record.id,
+    limits: async () => ({
+      tokens: await counted('tokens'),
+      requests: await counted('requests'),
+      concurrent: await counted('concurrent'),
+    }),
+  }
+}
+
+/** A ledger that takes no record of these events while it is out, as it is at first. */
+export function breakLedger(...events: readonly LedgerEvent[]) {
+  const state = { isOut: true }
+  const wrap = (ledger: Ledger): Ledger => ({
+    ...ledger,
+    async append(entry) {
+      if (state.isOut && events.includes(entry.event))
+        throw new Fault('ledger_unavailable', 'the disk is full')
+      await ledger.append(entry)
+    },
+  })
+  return { state, wrap }
+}
+
+/** A ledger whose records of an event wait for the test's word. */
+export function holdLedger(event: LedgerEvent) {
+  const begun = Promise.withResolvers<void>()
+  const word = Promise.withResolvers<void>()
+  const wrap = (ledger: Ledger): Ledger => ({
+    ...ledger,
+    async append(entry) {
+      if (entry.event === event) {
+        begun.resolve()
+        await word.promise
+      }
+      await ledger.append(entry)
+    },
+  })
+  return { wrap, begun: begun.promise, release: word.resolve }
 }
 
 /** An answer, whole or as much of it as came. */

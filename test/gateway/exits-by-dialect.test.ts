@@ -4,9 +4,9 @@ import type { Ledger } from '../../src/ledger/ledger.ts'
 import { createInProcessLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
 import type { Limiter } from '../../src/limits/limiter.ts'
 import { createTestTime } from '../support/test-time.ts'
-import { openEndingCalls, readToItsEnd } from './ending-calls.ts'
+import { breakLedger, openEndingCalls, readToItsEnd } from './ending-calls.ts'
 import { openGateway } from './open-gateway.ts'
-import { type Behaviour, chunk, hostile, said, startHostile } from './simulators/hostile.ts'
+import { type Behaviour, chunk, done, hostile, said, startHostile, usage } from './simulators/hostile.ts'
 import { event } from './simulators/words.ts'
 
 const headOf = (type: string): string =>
@@ -189,13 +189,7 @@ describe.each(Object.keys(dialects) as (keyof typeof dialects)[])(
       await using opened = await openDialect(
         name,
         ({ write }) => write(head + piece(start) + piece(text) + piece(end) + '0\r\n\r\n'),
-        (ledger) => ({
-          ...ledger,
-          async append(entry) {
-            if (entry.event === 'request.finished') throw new Fault('ledger_unavailable', 'the disk is full')
-            await ledger.append(entry)
-          },
-        }),
+        breakLedger('request.finished').wrap,
       )
       const got = await readToItsEnd(await opened.ask())
       expect(got.isWhole).toBe(false)
@@ -223,12 +217,11 @@ test('a limiter that is out at the settling: the answer leaves, the reservation 
     name: 'limited',
     limits: ['100000 tokens/h'],
   })
-  const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
   const got = await calls.read(
     async ({ write }) => {
       isOut = true
       await write(headOf('text/event-stream'))
-      await write(chunk(`${said('one', { usage })}data: [DONE]\n\n`))
+      await write(chunk(said('one', { usage }) + done))
     },
     { stream: true, max_tokens: 100 },
     { key },

@@ -2,30 +2,24 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Fault } from '../../src/core/fault.ts'
 import type { LedgerEntry } from '../../src/ledger/format/record.ts'
-import type { Ledger } from '../../src/ledger/ledger.ts'
 import { scaled } from '../support/scaled.ts'
 import { createTestTime } from '../support/test-time.ts'
-import { type EndingOptions, openEndingCalls, readToItsEnd } from './ending-calls.ts'
+import { breakLedger, holdLedger, openEndingCalls, openLimitedCalls, readToItsEnd } from './ending-calls.ts'
 import {
   type Behaviour,
   chunk,
+  done,
   type HostileName,
   hostile,
   said,
   sseHead,
+  usage,
   whole,
 } from './simulators/hostile.ts'
 
 const stream = { stream: true, max_tokens: 100 }
-const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
-const done = 'data: [DONE]\n\n'
 
-const answersWhole: Behaviour = ({ write }) =>
-  write(
-    whole(200, JSON.stringify({ choices: [{ message: { content: 'one' } }], usage }), [
-      'content-type: application/json',
-    ]),
-  )
+const answersWhole = hostile['answers JSON to a stream']
 
 /** Streams to its end, before which it says the usage. */
 const streamsWhole: Behaviour = async ({ write }) => {
@@ -34,51 +28,13 @@ const streamsWhole: Behaviour = async ({ write }) => {
   await write('0\r\n\r\n')
 }
 
-/** One event, and nothing more. */
-const stalls: Behaviour = async ({ write }) => {
-  await write(sseHead)
-  await write(chunk(said('one')))
-}
-
-/** Calls with a key that has limits, and what these have counted. */
-async function openExits(options: EndingOptions = {}) {
-  const calls = await openEndingCalls(options)
-  const { text: key, record } = await calls.gateway.ward.keys.create({
-    name: 'limited',
-    limits: ['100000 tokens/h', '1000/h', '4 concurrent'],
-  })
-  return {
-    ...calls,
-    key,
-    keyId: record.id,
-    /** Tokens, requests, and calls at once. */
-    limits: async () => ({
-      tokens: await calls.counted(record.id),
-      requests: await calls.counted(record.id, 'requests'),
-      concurrent: await calls.counted(record.id, 'concurrent'),
-    }),
-  }
-}
+const stalls = hostile['stays open in the middle']
 
 const eventsOf = (records: readonly LedgerEntry[]): readonly string[] => records.map(({ event }) => event)
 
-/** A ledger that takes no record of these events while it is out. */
-function breakable(...events: readonly string[]) {
-  const state = { isOut: true }
-  const wrap = (ledger: Ledger): Ledger => ({
-    ...ledger,
-    async append(entry) {
-      if (state.isOut && events.includes(entry.event))
-        throw new Fault('ledger_unavailable', 'the disk is full')
-      await ledger.append(entry)
-    },
-  })
-  return { state, wrap }
-}
-
 describe('a call ends', () => {
   test('refused by a field, the model or a limit: nothing is used, and the upstream is not asked', async () => {
-    await using exits = await openExits()
+    await using exits = await openLimitedCalls()
     const { key } = exits
     const refused = [
       await exits.read(answersWhole, { service_tier: 'auto' }, { key }),
@@ -112,7 +68,7 @@ describe('a call ends', () => {
   ] as const)(
     'without an answer where its upstream %s: the request counts, and no token',
     async (name, status, code, attempts) => {
-      await using exits = await openExits()
+      await using exits = await openLimitedCalls()
       const got = await exits.read(hostile[name], stream, exits)
       expect(got).toMatchObject({ status, isWhole: true })
       expect(JSON.parse(got.text)).toMatchObject({ code, error: { type: 'server_error' } })
@@ -137,7 +93,7 @@ describe('a call ends', () => {
     ['first byte', 'says nothing after the head', 600_000],
   ] as const)('in 504 without a %s, where its upstream %s', async (_, name, ms) => {
     const time = createTestTime()
-    await using exits = await openExits({ time: { monotonic: time.clock, scheduler: time.scheduler } })
+    await using exits = await openLimitedCalls({ time: { monotonic: time.clock, scheduler: time.scheduler } })
     const reading = exits.read(hostile[name], stream, exits)
     const request = await exits.upstream.request()
     await time.pass(ms)
@@ -150,7 +106,7 @@ describe('a call ends', () => {
   })
 
   test('with the upstream’s own 4xx: as it is, with the usage that it says', async () => {
-    await using exits = await openExits()
+    await using exits = await openLimitedCalls()
     const body = JSON.stringify({
       error: { message: 'too long' },
       usage: { prompt_tokens: 4, completion_tokens: 0 },
@@ -171,7 +127,7 @@ describe('a call ends', () => {
   })
 
   test('whole: behind its record, settled', async () => {
-    await using exits = await openExits()
+    await using exits = await openLimitedCalls()
     const got = await exits.read(answersWhole, {}, exits)
     expect(got).toMatchObject({ status: 200, isWhole: true })
     expect(await exits.quiet()).toMatchObject([
@@ -185,8 +141,8 @@ describe('a call ends', () => {
   })
 
   test('whole while the ledger is out: 503, and all is given back', async () => {
-    const { state, wrap } = breakable('request.admitted')
-    await using exits = await openExits({ ledger: wrap })
+    const { state, wrap } = breakLedger('request.admitted')
+    await using exits = await openLimitedCalls({ ledger: wrap })
     const got = await exits.read(answersWhole, {}, exits)
     expect(got.status).toBe(503)
     expect(JSON.parse(got.text)).toMatchObject({ code: 'ledger_unavailable' })
@@ -197,16 +153,8 @@ describe('a call ends', () => {
   })
 
   test('as a stream, to its end: the terminal event stands behind the second record', async () => {
-    const held = Promise.withResolvers<void>()
-    await using exits = await openExits({
-      ledger: (ledger) => ({
-        ...ledger,
-        async append(entry) {
-          if (entry.event === 'request.finished') await held.promise
-          await ledger.append(entry)
-        },
-      }),
-    })
+    const ledger = holdLedger('request.finished')
+    await using exits = await openLimitedCalls({ ledger: ledger.wrap })
     const answer = await exits.ask(streamsWhole, stream, exits)
     const reader = (answer.body as ReadableStream<Uint8Array>).getReader()
     const first = Buffer.from((await reader.read()).value ?? []).toString()
@@ -215,7 +163,7 @@ describe('a call ends', () => {
     const rest = reader.read()
     await expect.poll(async () => (await exits.limits()).tokens).toBe(5)
     expect(eventsOf(exits.gateway.records())).toEqual(['request.started'])
-    held.resolve()
+    ledger.release()
     expect(Buffer.from((await rest).value ?? []).toString()).toBe(done)
     expect((await reader.read()).done).toBe(true)
     expect(await exits.quiet()).toMatchObject([
@@ -225,9 +173,29 @@ describe('a call ends', () => {
     expect(await exits.limits()).toEqual({ tokens: 5, requests: 1, concurrent: 0 })
   })
 
+  test('as a stream, and its client leaves behind the terminal event: it was answered', async () => {
+    await using exits = await openLimitedCalls()
+    const leaving = new AbortController()
+    const answer = await exits.ask(hostile['stays open behind the terminal event'], stream, {
+      ...{ key: exits.key, signal: leaving.signal },
+    })
+    const reader = (answer.body as ReadableStream<Uint8Array>).getReader()
+    let text = ''
+    while (!text.endsWith(done)) text += Buffer.from((await reader.read()).value ?? []).toString()
+    leaving.abort()
+    const [, record] = await exits.quiet()
+    expect(record).toMatchObject({
+      event: 'request.finished',
+      code: null,
+      measures: { completion_tokens: 1 },
+    })
+    expect(Object.keys(record?.detail ?? {})).not.toEqual(expect.arrayContaining(['aborted', 'end']))
+    await expect.poll(async () => (await exits.limits()).concurrent).toBe(0)
+  })
+
   test('as a stream while the ledger is out at its start: 503, all is given back, the upstream is let go', async () => {
-    const { wrap } = breakable('request.started')
-    await using exits = await openExits({ ledger: wrap })
+    const { wrap } = breakLedger('request.started')
+    await using exits = await openLimitedCalls({ ledger: wrap })
     const got = await exits.read(stalls, stream, exits)
     expect(got).toMatchObject({ status: 503, isWhole: true })
     expect(await exits.quiet()).toEqual([])
@@ -236,34 +204,24 @@ describe('a call ends', () => {
   })
 
   test('by its client while its first record is written, which then cannot be: nothing is used, nothing is recorded', async () => {
-    const begun = Promise.withResolvers<void>()
-    const held = Promise.withResolvers<void>()
-    await using exits = await openExits({
-      ledger: (ledger) => ({
-        ...ledger,
-        async append(entry) {
-          if (entry.event !== 'request.started') return ledger.append(entry)
-          begun.resolve()
-          await held.promise
-          throw new Fault('ledger_unavailable', 'the disk is full')
-        },
-      }),
-    })
+    const held = holdLedger('request.started')
+    const broken = breakLedger('request.started')
+    await using exits = await openLimitedCalls({ ledger: (ledger) => held.wrap(broken.wrap(ledger)) })
     const leaving = new AbortController()
     const asking = exits.ask(stalls, stream, { ...exits, signal: leaving.signal })
-    await begun.promise
+    await held.begun
     leaving.abort()
     await expect(asking).rejects.toThrow()
     await (await exits.upstream.request()).closed
-    held.resolve()
+    held.release()
     expect(await exits.quiet()).toEqual([])
     await expect.poll(exits.limits).toEqual({ tokens: 0, requests: 0, concurrent: 0 })
   })
 
   test('as a stream while the ledger is out at its end: broken off, stays settled, and is made up for', async () => {
-    const { state, wrap } = breakable('request.finished')
+    const { state, wrap } = breakLedger('request.finished')
     const time = createTestTime()
-    await using exits = await openExits({
+    await using exits = await openLimitedCalls({
       ledger: wrap,
       time: { monotonic: time.clock, scheduler: time.scheduler },
     })
@@ -290,7 +248,7 @@ describe('a call ends', () => {
   test.each(['estimate', 'reserved'] as const)(
     'by its client before the first byte: the prompt counts (%s)',
     async (abandoned) => {
-      await using exits = await openExits({ upstream: { abandoned } })
+      await using exits = await openLimitedCalls({ upstream: { abandoned } })
       const leaving = new AbortController()
       const asking = exits.ask(hostile['says nothing'], stream, { ...exits, signal: leaving.signal })
       const request = await exits.upstream.request()
@@ -312,7 +270,7 @@ describe('a call ends', () => {
   )
 
   test('by its client in the middle: what it got counts', async () => {
-    await using exits = await openExits()
+    await using exits = await openLimitedCalls()
     const leaving = new AbortController()
     const answer = await exits.ask(stalls, stream, { ...exits, signal: leaving.signal })
     await answer.body?.getReader().read()
@@ -339,7 +297,7 @@ describe('a call ends', () => {
   ] as const)(
     'in the middle, for its upstream %s: an error event, and no proper end',
     async (name, completion) => {
-      await using exits = await openExits()
+      await using exits = await openLimitedCalls()
       const got = await exits.read(hostile[name], stream, exits)
       expect(got).toMatchObject({ status: 200, isWhole: false })
       expect(got.text).toContain('"one"')
@@ -365,7 +323,7 @@ describe('a call ends', () => {
     const time = createTestTime()
     const own = end === 'total' ? { idleMs: 9_000_000 } : {}
     const timeouts = { connectMs: 5_000, firstByteMs: 600_000, idleMs: 300_000, totalMs: 3_600_000, ...own }
-    await using exits = await openExits({
+    await using exits = await openLimitedCalls({
       upstream: { timeouts },
       time: { monotonic: time.clock, scheduler: time.scheduler },
     })
@@ -380,7 +338,7 @@ describe('a call ends', () => {
   })
 
   test('cut, for it is longer than its bound: all that was reserved counts', async () => {
-    await using exits = await openExits()
+    await using exits = await openLimitedCalls()
     const got = await exits.read(
       hostile['sends more events than the bound'],
       { ...stream, max_tokens: 3 },
@@ -395,7 +353,7 @@ describe('a call ends', () => {
   })
 
   test('cut, for its key is revoked: an error event, and what it got counts', async () => {
-    await using exits = await openExits()
+    await using exits = await openLimitedCalls()
     const answer = await exits.ask(stalls, stream, exits)
     const reader = (answer.body as ReadableStream<Uint8Array>).getReader()
     await reader.read()
@@ -412,7 +370,7 @@ describe('a call ends', () => {
   })
 
   test('cut, for its key is revoked while a whole answer is awaited: 401 in the dialect', async () => {
-    await using exits = await openExits()
+    await using exits = await openLimitedCalls()
     const reading = exits.read(hostile['says nothing'], {}, exits)
     const request = await exits.upstream.request()
     await exits.gateway.ward.keys.revoke(exits.keyId)
@@ -424,7 +382,7 @@ describe('a call ends', () => {
   })
 
   test('cut, for the server closes: an error event, recorded before all is over', async () => {
-    await using exits = await openExits()
+    await using exits = await openLimitedCalls()
     const answer = await exits.ask(stalls, stream, exits)
     const reader = (answer.body as ReadableStream<Uint8Array>).getReader()
     await reader.read()
@@ -439,24 +397,11 @@ describe('a call ends', () => {
 describe('a whole answer that is too large for memory goes out in pieces', () => {
   /** Holds the first record until the upstream has done all that it does. */
   async function openHeld(behaviour: Behaviour) {
-    const begun = Promise.withResolvers<void>()
-    const held = Promise.withResolvers<void>()
-    const exits = await openExits({
-      answerMax: 1_000,
-      ledger: (ledger) => ({
-        ...ledger,
-        async append(entry) {
-          if (entry.event === 'request.started') {
-            begun.resolve()
-            await held.promise
-          }
-          await ledger.append(entry)
-        },
-      }),
-    })
+    const ledger = holdLedger('request.started')
+    const exits = await openLimitedCalls({ answerMax: 1_000, ledger: ledger.wrap })
     const reading = exits.read(behaviour, {}, exits)
-    await begun.promise
-    return { exits, reading, release: held.resolve, [Symbol.asyncDispose]: exits[Symbol.asyncDispose] }
+    await ledger.begun
+    return { exits, reading, release: ledger.release, [Symbol.asyncDispose]: exits[Symbol.asyncDispose] }
   }
 
   const text = 'x'.repeat(100_000)

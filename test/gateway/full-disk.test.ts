@@ -9,11 +9,18 @@ import { collectLogged } from '../support/collect-events.ts'
 import { appOptions } from '../support/test-app.ts'
 import { testUpstream } from '../support/test-upstream.ts'
 import { readToItsEnd } from './ending-calls.ts'
-import { type Behaviour, chunk, said, sseHead, startHostile, whole } from './simulators/hostile.ts'
+import {
+  type Behaviour,
+  chunk,
+  done,
+  said,
+  sseHead,
+  startHostile,
+  usage,
+  whole,
+} from './simulators/hostile.ts'
 
 const MiB = 2 ** 20
-const done = 'data: [DONE]\n\n'
-const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
 
 const answers: Behaviour = async ({ text, write, turn }) => {
   if (!text.includes('"stream":true')) {

@@ -4,46 +4,25 @@ import type { JobView } from '../../src/jobs/view-job.ts'
 import { createInProcessLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
 import { createMemoryKeyStore } from '../../src/storage/memory/key-store.ts'
 import { createInProcessJobStore } from '../../src/storage/sqlite/jobs/in-process-job-store.ts'
-import { type EndingOptions, openEndingCalls } from './ending-calls.ts'
+import { type EndingOptions, openLimitedCalls } from './ending-calls.ts'
 import { openGateway } from './open-gateway.ts'
-import { type Behaviour, hostile, startHostile, whole } from './simulators/hostile.ts'
+import { type Behaviour, held, hostile, startHostile, usage, whole } from './simulators/hostile.ts'
 
-const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
 const json = ['content-type: application/json']
 const later = { prefer: 'respond-async' }
 const answer = JSON.stringify({ choices: [{ message: { content: 'one' } }], big: 1, usage })
 const answersWhole: Behaviour = ({ write }) => write(whole(200, answer, json))
 
-/** Answers once the test says so. */
-function holding() {
-  const asked = Promise.withResolvers<void>()
-  const held = Promise.withResolvers<void>()
-  const behaviour: Behaviour = async ({ write }) => {
-    asked.resolve()
-    await held.promise
-    await write(whole(200, answer, json))
-  }
-  return { behaviour, asked: asked.promise, answer: held.resolve }
-}
-
 /** Calls that become jobs, with a key that has limits. */
 async function open(options: EndingOptions = {}) {
-  const calls = await openEndingCalls(options)
-  const { gateway } = calls
-  const { text: key, record } = await gateway.ward.keys.create({
-    name: 'limited',
-    owner: 'acme',
-    scopes: ['predict:m'],
-    limits: ['100000 tokens/h', '1000/h', '4 concurrent'],
-  })
+  const calls = await openLimitedCalls(options, { owner: 'acme', scopes: ['predict:m'] })
+  const { gateway, key } = calls
   const get = async (path: string, by = key): Promise<JobView> => {
     const got = await gateway.post(path, undefined, { key: by, method: 'GET' })
     return (await got.json()) as JobView
   }
   return {
     ...calls,
-    key,
-    keyId: record.id,
     send: (behaviour: Behaviour, more: object = {}, by: object = {}) =>
       calls.read(behaviour, { max_tokens: 100, ...more }, { key, headers: later, ...by }),
     async submit(behaviour: Behaviour, more: object = {}, by: object = {}): Promise<string> {
@@ -58,11 +37,6 @@ async function open(options: EndingOptions = {}) {
     job: (id: string) => get(`/jobs/${id}`),
     ended: (id: string) => get(`/jobs/${id}?wait=30`),
     cancel: (id: string) => gateway.post(`/jobs/${id}`, undefined, { key, method: 'DELETE' }),
-    limits: async () => ({
-      tokens: await calls.counted(record.id),
-      requests: await calls.counted(record.id, 'requests'),
-      concurrent: await calls.counted(record.id, 'concurrent'),
-    }),
     /** The job's last record. */
     async lastOf(id: string, event: string) {
       const found = () =>
@@ -76,7 +50,7 @@ async function open(options: EndingOptions = {}) {
 describe('a call that prefers to be answered later', () => {
   test('is a job whose result is the upstream’s body; its bound is reserved at once, and settled at its end', async () => {
     await using calls = await open()
-    const { behaviour, asked, answer: release } = holding()
+    const { behaviour, asked, answer: release } = held(answersWhole)
     const accepted = await calls.send(behaviour)
     const job = JSON.parse(accepted.text) as JobView
     expect(accepted).toMatchObject({ status: 202, isWhole: true })
@@ -163,7 +137,7 @@ describe('a call that prefers to be answered later', () => {
     'whose key is %s while it runs is let go upstream, and charged as a call that is cut',
     async (status, change) => {
       await using calls = await open()
-      const { behaviour, asked } = holding()
+      const { behaviour, asked } = held(answersWhole)
       const id = await calls.submit(behaviour)
       await asked
       await calls.gateway.ward.keys[change](calls.keyId)
@@ -305,7 +279,7 @@ describe('a job of a call', () => {
     'that is cancelled while it runs is gone upstream, and costs what `abandoned: %s` says',
     async (abandoned) => {
       await using calls = await open({ upstream: { abandoned } })
-      const { behaviour, asked } = holding()
+      const { behaviour, asked } = held(answersWhole)
       const id = await calls.submit(behaviour)
       await asked
       const { tokens: reserved } = await calls.limits()
@@ -347,7 +321,7 @@ describe('a job of a call', () => {
   })
 
   test('of a slow upstream holds up none of another, and leaves half of its places to calls at once', async () => {
-    const { behaviour, asked, answer: release } = holding()
+    const { behaviour, asked, answer: release } = held(answersWhole)
     await using slow = await startHostile(behaviour)
     await using fast = await startHostile(answersWhole)
     const upstream = { preset: 'openai', models: 'listed', health: null, connectionsMax: 4 } as const
@@ -362,16 +336,16 @@ describe('a job of a call', () => {
       const body = { model, max_tokens: 10, messages: [] }
       return (await (await gateway.post('/v1/chat/completions', body, { headers: later })).json()) as JobView
     }
-    const held = [await submit('slow'), await submit('slow'), await submit('slow')]
+    const slowJobs = [await submit('slow'), await submit('slow'), await submit('slow')]
     await asked
     const { id } = await submit('fast')
     const ended = await gateway.post(`/jobs/${id}?wait=30`, undefined, { method: 'GET' })
     expect(await ended.json()).toMatchObject({ status: 'succeeded', model: 'fast' })
-    const waiting = await gateway.post(`/jobs/${held[2]?.id}`, undefined, { method: 'GET' })
+    const waiting = await gateway.post(`/jobs/${slowJobs[2]?.id}`, undefined, { method: 'GET' })
     expect(await waiting.json()).toMatchObject({ status: 'queued' })
     expect(slow.requests.length).toBeLessThanOrEqual(2)
     release()
-    for (const job of held) await gateway.post(`/jobs/${job.id}?wait=30`, undefined, { method: 'GET' })
+    for (const job of slowJobs) await gateway.post(`/jobs/${job.id}?wait=30`, undefined, { method: 'GET' })
     expect(slow.requests).toHaveLength(3)
   })
 
@@ -433,7 +407,7 @@ describe('a job that one process has accepted', () => {
   test('and was killed while it ran, is run by the next, and charged once', async () => {
     const store = createInProcessJobStore()
     const shared = { limiter: createInProcessLimiter(), store: createMemoryKeyStore() }
-    const { behaviour, asked } = holding()
+    const { behaviour, asked } = held(answersWhole)
     let isDead = false
     const dying: typeof store = {
       ...store,

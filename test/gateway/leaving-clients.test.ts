@@ -4,16 +4,12 @@ import type { ServerResponse } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createTestTime } from '../support/test-time.ts'
-import { type EndingCalls, type EndingOptions, openEndingCalls } from './ending-calls.ts'
+import { type EndingOptions, openLimitedCalls } from './ending-calls.ts'
 import { type Behaviour, chunk, hostile, said, sseHead } from './simulators/hostile.ts'
 
 /** Calls of clients that are no more than a socket, with a key that has limits. */
 async function open(behaviour: Behaviour, options: EndingOptions = {}) {
-  const calls: EndingCalls = await openEndingCalls(options)
-  const { text: key, record } = await calls.gateway.ward.keys.create({
-    name: 'limited',
-    limits: ['100000 tokens/h', '1000/h', '4 concurrent'],
-  })
+  const calls = await openLimitedCalls(options)
   // The behaviour of the user `0`, whom the bodies below name.
   await calls.read(behaviour, {}, { key: 'none' })
   const body = JSON.stringify({
@@ -23,7 +19,7 @@ async function open(behaviour: Behaviour, options: EndingOptions = {}) {
   return {
     ...calls,
     body,
-    head: `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`,
+    head: `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${calls.key}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`,
     /** A connection that reads nothing until it is told to. */
     async connect(): Promise<Socket> {
       const { port } = new URL(calls.gateway.url)
@@ -32,11 +28,6 @@ async function open(behaviour: Behaviour, options: EndingOptions = {}) {
       await once(socket, 'connect')
       return socket
     },
-    limits: async () => ({
-      tokens: await calls.counted(record.id),
-      requests: await calls.counted(record.id, 'requests'),
-      concurrent: await calls.counted(record.id, 'concurrent'),
-    }),
     /** The record of a call's end, once none is open. */
     async ended() {
       const isEnd = (event: string): boolean => event === 'request.admitted' || event === 'request.finished'
@@ -47,11 +38,7 @@ async function open(behaviour: Behaviour, options: EndingOptions = {}) {
   }
 }
 
-/** One event, and nothing more. */
-const stalls: Behaviour = async ({ write }) => {
-  await write(sseHead)
-  await write(chunk(said('one')))
-}
+const stalls = hostile['stays open in the middle']
 
 test('a client that leaves while it sends its body: the request counts, no token, and no upstream is asked', async () => {
   await using calls = await open(stalls)

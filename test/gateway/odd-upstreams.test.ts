@@ -1,11 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { createTestTime } from '../support/test-time.ts'
 import { openEndingCalls, readToItsEnd } from './ending-calls.ts'
-import { type Behaviour, chunk, hostile, said, sseHead, whole } from './simulators/hostile.ts'
+import { type Behaviour, chunk, done, hostile, said, sseHead, usage, whole } from './simulators/hostile.ts'
 
 const stream = { stream: true, max_tokens: 100 }
-const done = 'data: [DONE]\n\n'
-const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
 
 test('an upstream whose name is unknown is 503, its name stays here, and the call costs no token', async () => {
   await using calls = await openEndingCalls({
@@ -37,6 +35,30 @@ test.each([
   expect(record).toMatchObject({ event: 'request.admitted', status: 200, detail: { usage: 'estimated' } })
   expect(record?.measures['completion_tokens']).toBeGreaterThan(0)
   expect(record?.measures['completion_tokens']).toBeLessThanOrEqual(100)
+})
+
+test('JSON in the place of a stream is a whole answer, and a stream in the place of JSON is one, with all its events', async () => {
+  await using calls = await openEndingCalls()
+  const json = await calls.read(hostile['answers JSON to a stream'], stream)
+  expect([json.status, JSON.parse(json.text)]).toMatchObject([200, { usage }])
+  const events = await calls.read(hostile['answers a stream to JSON'], { max_tokens: 100 })
+  expect(events).toMatchObject({ isWhole: true, text: expect.stringContaining('"choices":[],"usage"') })
+  expect(events.text.endsWith(done)).toBe(true)
+  expect(await calls.quiet()).toMatchObject([
+    { event: 'request.admitted', measures: usageMeasures, detail: { usage: 'upstream' } },
+    { event: 'request.started' },
+    { event: 'request.finished', measures: usageMeasures, detail: { usage: 'upstream' } },
+  ])
+})
+
+test('a kept connection that its upstream closes as a call goes out is no failure: it is asked once more', async () => {
+  await using calls = await openEndingCalls()
+  for (const _ of ['kept', 'closed']) {
+    const got = await calls.read(hostile['closes the kept connection as a call goes out'])
+    expect(got).toMatchObject({ status: 200, isWhole: true, text: '{}' })
+  }
+  expect((await calls.quiet()).map(({ detail }) => detail?.['attempts'])).toEqual([1, 2])
+  expect(calls.upstream.requests.map(({ number }) => number)).toEqual([1, 2, 1])
 })
 
 describe('over the wire', () => {
@@ -133,6 +155,13 @@ describe('behind the terminal event the connection', () => {
       1,
     ],
     'is closed where the upstream holds it open': [hostile['stays open behind the terminal event'], 0],
+    'is closed where the upstream is gone right behind it': [
+      async ({ write, end }) => {
+        await write(sseHead + chunk(said('one') + done).toString())
+        end()
+      },
+      0,
+    ],
     'is closed where the upstream goes on to write': [
       async ({ write }) => {
         await write(sseHead)

@@ -2,12 +2,21 @@ import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { Fault } from '../../src/core/fault.ts'
 import { createInProcessJobStore } from '../../src/storage/sqlite/jobs/in-process-job-store.ts'
-import { type EndingOptions, openEndingCalls } from './ending-calls.ts'
+import { type EndingOptions, openLimitedCalls } from './ending-calls.ts'
 import { openGateway } from './open-gateway.ts'
-import { type Behaviour, chunk, hostile, said, sseHead, whole } from './simulators/hostile.ts'
+import {
+  type Behaviour,
+  chunk,
+  done,
+  held,
+  hostile,
+  said,
+  sseHead,
+  usage,
+  whole,
+} from './simulators/hostile.ts'
 import { startOllama } from './simulators/ollama.ts'
 
-const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
 const json = ['content-type: application/json; charset=utf-8']
 const once = { 'idempotency-key': 'order-1' }
 
@@ -22,39 +31,15 @@ function counting(): Behaviour {
   }
 }
 
-/** Answers once the test says so. */
-function holding() {
-  const asked = Promise.withResolvers<void>()
-  const held = Promise.withResolvers<void>()
-  const behaviour: Behaviour = async ({ write }) => {
-    asked.resolve()
-    await held.promise
-    await write(whole(200, JSON.stringify({ choices: [{ message: { content: 'late' } }], usage }), json))
-  }
-  return { behaviour, asked: asked.promise, answer: held.resolve }
-}
-
 /** Calls under one idempotency key, with a key that has limits. */
 async function open(options: EndingOptions = {}) {
-  const calls = await openEndingCalls(options)
-  const { text: key, record } = await calls.gateway.ward.keys.create({
-    name: 'limited',
-    owner: 'acme',
-    limits: ['100000 tokens/h', '1000/h', '4 concurrent'],
-  })
-  const post = { key, headers: once }
+  const calls = await openLimitedCalls(options, { owner: 'acme' })
+  const post = { key: calls.key, headers: once }
   return {
     ...calls,
-    key,
-    keyId: record.id,
     /** The first behaviour stays. */
     send: (behaviour: Behaviour, more: object = {}, by: object = {}) =>
       calls.read(behaviour, { user: '0', ...more }, { ...post, ...by }),
-    limits: async () => ({
-      tokens: await calls.counted(record.id),
-      requests: await calls.counted(record.id, 'requests'),
-      concurrent: await calls.counted(record.id, 'concurrent'),
-    }),
   }
 }
 
@@ -84,7 +69,7 @@ describe('a repeated call', () => {
 
   test('is 409 while the first is under way, 422 with another body, and a call of its own under another owner', async () => {
     await using calls = await open()
-    const { behaviour, asked, answer } = holding()
+    const { behaviour, asked, answer } = held(counting())
     const first = calls.send(behaviour)
     await asked
     const early = await calls.send(behaviour)
@@ -134,7 +119,7 @@ describe('a repeated call', () => {
       'comes as a stream that was not asked for',
       (async ({ write }) => {
         await write(sseHead)
-        await write(chunk(`${said('one')}data: [DONE]\n\n`))
+        await write(chunk(said('one') + done))
       }) as Behaviour,
       200,
     ],
@@ -215,7 +200,7 @@ test.each(['', '"', 'a b', 'a'.repeat(256)])('the idempotency key %j is 422', as
 describe('a call whose answer is kept', () => {
   test('goes on when its client has gone, and its repeat gets the answer', async () => {
     await using calls = await open()
-    const { behaviour, asked, answer } = holding()
+    const { behaviour, asked, answer } = held(counting())
     const leaving = new AbortController()
     const first = calls.send(behaviour, {}, { signal: leaving.signal })
     await asked
@@ -234,7 +219,7 @@ describe('a call whose answer is kept', () => {
 
   test('holds its bytes when its client has gone, until it has ended', async () => {
     await using calls = await open({ server: { inFlightMax: 100_000 } })
-    const { behaviour, asked, answer } = holding()
+    const { behaviour, asked, answer } = held(counting())
     const leaving = new AbortController()
     const large = { prompt: 'x'.repeat(60_000) }
     const first = calls.send(behaviour, large, { signal: leaving.signal })
@@ -250,7 +235,7 @@ describe('a call whose answer is kept', () => {
 
   test('is cut when its key is revoked, its client gone or not, and is free then', async () => {
     await using calls = await open()
-    const { behaviour, asked } = holding()
+    const { behaviour, asked } = held(counting())
     const leaving = new AbortController()
     const first = calls.send(behaviour, {}, { signal: leaving.signal })
     await asked
@@ -265,7 +250,7 @@ describe('a call whose answer is kept', () => {
 
   test('is ended, and recorded, when the gateway closes though its client has gone', async () => {
     await using calls = await open()
-    const { behaviour, asked } = holding()
+    const { behaviour, asked } = held(counting())
     const leaving = new AbortController()
     const first = calls.send(behaviour, {}, { signal: leaving.signal })
     await asked

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createManualTime } from '../../../src/ward/test-ward.ts'
@@ -171,6 +172,23 @@ test('a piece that has come, and that this thread was too busy to read, is not l
   advance(1_000)
   expect((await sent.piece()).toString()).toBe('in time')
   expect(sent.heard.ends).toBe(0)
+})
+
+test('a silent upstream is cut off by the clocks that are set here, and by none of undici’s own', async () => {
+  // What its own tests let its time pass by.
+  const { tick } = createRequire(import.meta.url)('undici/lib/util/timers.js') as {
+    readonly tick: (ms: number) => void
+  }
+  await using server = await startHostile(hostile['sends a byte at a time'])
+  await using opened = openTestUpstream(server.url)
+  const sent = opened.send()
+  await server.request()
+  for (const byte of 'da') {
+    // What is new begins to count with the first.
+    for (const ms of [1_000, 3_600_000]) tick(ms)
+    server.next()
+    expect(await Promise.race([sent.piece().then(String), sent.end])).toBe(byte)
+  }
 })
 
 test('a call that is given up while it connects closes the connection', async () => {
