@@ -1,17 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { JobView } from '../../src/jobs/view-job.ts'
-import { drawPepper } from '../../src/secrets/peppers.ts'
-import { drawSigningKeyLine } from '../../src/secrets/signing-key.ts'
-import type { FirstKeysReport } from '../../src/server/first-keys.ts'
-import type { RunningServer, ServerOptions } from '../../src/server/server-options.ts'
-import { startServer } from '../../src/server/start-server.ts'
-import { type Behaviour, startHostile, whole } from '../gateway/simulators/hostile.ts'
-import { serverDefaults } from '../parity/start-server-target.ts'
-import { nameTestSchema, redisUrl } from '../support/services.ts'
-import { constantModel } from '../support/test-app.ts'
+import type { RunningServer } from '../../src/server/server-options.ts'
+import { type Behaviour, startHostile, usage, whole } from '../gateway/simulators/hostile.ts'
+import { openFleetServers } from '../support/fleet-servers.ts'
 import { testUpstream } from '../support/test-upstream.ts'
 
-const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
 const body = JSON.stringify({ choices: [{ message: { content: 'one' } }], usage })
 const limits = ['100000 tokens/min', '100000 tokens/h', '100000 tokens/calendar day']
 
@@ -28,36 +21,18 @@ afterAll(async () => {
 /** A node that accepts jobs and runs none, one that runs them, and one that has no model server. */
 async function startFleet() {
   const upstream = await startHostile((request) => behaviour(request))
-  const database = await nameTestSchema()
-  opened.push(() => upstream[Symbol.asyncDispose](), database.drop)
-  let admin = ''
-  const options: ServerOptions = {
-    ...serverDefaults,
-    databaseUrl: database.url,
-    redisUrl: await redisUrl(),
-    pepper: drawPepper(1),
-    signingKey: drawSigningKeyLine(),
-    servedModels: [constantModel],
-    firstKeys: 'report',
-    onFirstKeys: (report: FirstKeysReport) => {
-      if ('keys' in report) admin = report.keys.admin
-    },
-    logStream: { write() {} },
-  }
+  const servers = await openFleetServers()
+  opened.push(upstream.close, servers.close)
   const gateway = {
     upstreams: [testUpstream({ preset: 'openai', url: upstream.url })],
     models: [{ name: 'm', to: [{ upstream: 'openai', model: 'm' }], limits: [] }],
     bodyMax: 16 * 1_048_576,
     answerMax: 8 * 1_048_576,
   }
-  const start = async (more: Partial<ServerOptions>): Promise<RunningServer> => {
-    const server = await startServer({ ...options, ...more })
-    opened.push(() => server.close())
-    return server
-  }
-  const accepting = await start({ gateway, jobWorkers: 0 })
-  const other = await start({})
-  const running = await start({ gateway })
+  const accepting = await servers.start({ gateway, jobWorkers: 0 })
+  const other = await servers.start()
+  const running = await servers.start({ gateway })
+  const { admin } = servers.firstKeys()
   async function ask<T>(node: RunningServer, path: string, more: RequestInit = {}, key = admin): Promise<T> {
     const answer = await fetch(`${node.address}${path}`, {
       ...more,

@@ -1,13 +1,6 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { createOtelTracing } from '../../src/opentelemetry/otel-tracing.ts'
-import { drawPepper } from '../../src/secrets/peppers.ts'
-import { drawSigningKeyLine } from '../../src/secrets/signing-key.ts'
-import type { FirstKeysReport } from '../../src/server/first-keys.ts'
-import type { RunningServer, ServerOptions } from '../../src/server/server-options.ts'
-import { startServer } from '../../src/server/start-server.ts'
-import { serverDefaults } from '../parity/start-server-target.ts'
-import { nameTestSchema, redisUrl } from '../support/services.ts'
-import { constantModel } from '../support/test-app.ts'
+import { openFleetServers } from '../support/fleet-servers.ts'
 import { type CollectedSpans, collectSpans } from './collect-spans.ts'
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
@@ -19,40 +12,16 @@ beforeAll(() => {
 })
 afterAll(() => collected.stop())
 
-/** Two nodes over one database and one Redis. */
-async function startNodes(): Promise<{ accepting: RunningServer; running: RunningServer; key: string }> {
-  const database = await nameTestSchema()
-  onTestFinished(database.drop)
-  let key = ''
-  const options: ServerOptions = {
-    ...serverDefaults,
-    databaseUrl: database.url,
-    redisUrl: await redisUrl(),
-    pepper: drawPepper(1),
-    signingKey: drawSigningKeyLine(),
-    servedModels: [constantModel],
-    tracing: createOtelTracing(),
-    firstKeys: 'report',
-    onFirstKeys: (report: FirstKeysReport) => {
-      if ('keys' in report) key = report.keys.demo
-    },
-    logStream: { write() {} },
-  }
-  const start = async (more: Partial<ServerOptions> = {}): Promise<RunningServer> => {
-    const server = await startServer({ ...options, ...more })
-    onTestFinished(() => server.close())
-    return server
-  }
-  return { accepting: await start({ jobWorkers: 0 }), running: await start(), key }
-}
-
 test('a job that one node accepts and another runs is in the trace of its request, linked to it', async () => {
-  const { accepting, key } = await startNodes()
+  const fleet = await openFleetServers({ tracing: createOtelTracing() })
+  onTestFinished(fleet.close)
+  const accepting = await fleet.start({ jobWorkers: 0 })
+  await fleet.start()
   const accepted = await fetch(`${accepting.address}/predict`, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
-      'x-api-key': key,
+      'x-api-key': fleet.firstKeys().demo,
       prefer: 'respond-async',
       traceparent: `00-${traceId}-${clientSpanId}-01`,
     },

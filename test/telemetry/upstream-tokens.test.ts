@@ -1,50 +1,19 @@
-import { expect, onTestFinished, test } from 'vitest'
-import { startServer } from '../../src/server/start-server.ts'
-import { temporaryFolder } from '../e2e/run-cli.ts'
+import { expect, test } from 'vitest'
 import { startOllama } from '../gateway/simulators/ollama.ts'
-import { serverDefaults } from '../parity/start-server-target.ts'
 import { readMetrics } from '../support/read-metrics.ts'
-import { testUpstream } from '../support/test-upstream.ts'
+import { startBefore } from './upstream-server.ts'
 
 test('tokens of calls, whole and streamed, are counted by upstream, model and kind as their answers say', async () => {
-  const folder = temporaryFolder()
-  const ollama = await startOllama()
-  let demo = ''
-  const server = await startServer({
-    ...serverDefaults,
-    data: `${folder.path}/data`,
-    servedModels: [],
-    scheme: ['bearer'],
-    metrics: 'open',
-    gateway: {
-      upstreams: [testUpstream({ preset: 'ollama', name: 'local', url: ollama.url })],
-      models: [{ name: 'fast', to: [{ upstream: 'local', model: 'llama3.2:3b' }], limits: [] }],
-      bodyMax: 1_048_576,
-      answerMax: 1_048_576,
-    },
-    logStream: { write: () => {} },
-    firstKeys: 'report',
-    onFirstKeys: (report) => {
-      if ('keys' in report) ({ demo } = report.keys)
-    },
-  })
-  onTestFinished(async () => {
-    await server.close()
-    await ollama[Symbol.asyncDispose]()
-    folder[Symbol.dispose]()
-  })
+  await using ollama = await startOllama()
+  const server = await startBefore([ollama.url], { metrics: 'open' })
   const ask = async (more: object): Promise<string> => {
-    const answer = await fetch(`${server.address}/v1/chat/completions`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${demo}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ model: 'fast', messages: [{ role: 'user', content: 'hello' }], ...more }),
-    })
+    const answer = await server.ask(more)
     expect(answer.status).toBe(200)
     return answer.text()
   }
   const counted = async (kind: string): Promise<number | undefined> => {
     const metrics = readMetrics(await (await fetch(`${server.address}/metrics`)).text())
-    const labels = { upstream: 'local', model: 'fast', kind }
+    const labels = { upstream: 'up-0', model: 'fast', kind }
     return metrics.find(
       (metric) =>
         metric.name === 'modelward_tokens_total' &&

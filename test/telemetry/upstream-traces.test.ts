@@ -2,19 +2,15 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { createOtelTracing } from '../../src/opentelemetry/otel-tracing.ts'
-import { startServer } from '../../src/server/start-server.ts'
-import { temporaryFolder } from '../e2e/run-cli.ts'
 import { startOllama } from '../gateway/simulators/ollama.ts'
-import { serverDefaults } from '../parity/start-server-target.ts'
-import { testUpstream } from '../support/test-upstream.ts'
 import { collectSpans, treeOf } from './collect-spans.ts'
+import { startBefore } from './upstream-server.ts'
 
 const collected = collectSpans()
 afterAll(() => collected.stop())
 
 const name = 'modelward.upstream'
 const route = 'POST /v1/chat/completions'
-const body = { model: 'fast', messages: [{ role: 'user', content: 'hello' }] }
 
 /** A model server of the test's own, on loopback. */
 async function listen(answer: RequestListener): Promise<string> {
@@ -27,49 +23,11 @@ async function listen(answer: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-/** A server whose model `fast` is asked of these upstreams, in turn. */
+/** Asks a server whose model `fast` is asked of these upstreams, within a trace of the client's. */
 async function start(...urls: readonly string[]) {
-  const folder = temporaryFolder()
-  let demo = ''
-  const server = await startServer({
-    ...serverDefaults,
-    data: `${folder.path}/data`,
-    servedModels: [],
-    scheme: ['bearer'],
-    gateway: {
-      upstreams: urls.map((url, index) => testUpstream({ preset: 'ollama', name: `up-${index}`, url })),
-      models: [
-        {
-          name: 'fast',
-          to: urls.map((_url, index) => ({ upstream: `up-${index}`, model: 'llama3.2:3b' })),
-          limits: [],
-        },
-      ],
-      bodyMax: 1_048_576,
-      answerMax: 1_048_576,
-    },
-    tracing: createOtelTracing(),
-    logStream: { write: () => {} },
-    firstKeys: 'report',
-    onFirstKeys: (report) => {
-      if ('keys' in report) ({ demo } = report.keys)
-    },
-  })
-  onTestFinished(async () => {
-    await server.close()
-    folder[Symbol.dispose]()
-  })
+  const { ask } = await startBefore(urls, { tracing: createOtelTracing() })
   return (traceId: string, more: object = {}, signal?: AbortSignal) =>
-    fetch(`${server.address}/v1/chat/completions`, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        authorization: `Bearer ${demo}`,
-        traceparent: `00-${traceId}-b7ad6b7169203331-01`,
-      },
-      body: JSON.stringify({ ...body, ...more }),
-      ...(signal && { signal }),
-    })
+    ask(more, { headers: { traceparent: `00-${traceId}-b7ad6b7169203331-01` }, ...(signal && { signal }) })
 }
 
 test('each attempt at an upstream is a span under the request, and the upstream’s own spans stand under it', async () => {
