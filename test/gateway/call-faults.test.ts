@@ -1,7 +1,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { ServerResponse } from 'node:http'
+import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
-import { breakLedger, openEndingCalls, openLimitedCalls } from './ending-calls.ts'
+import { breakLedger, holdLedger, openEndingCalls, openLimitedCalls } from './ending-calls.ts'
 import { hostile } from './simulators/hostile.ts'
 
 const stream = { stream: true, max_tokens: 100 }
@@ -76,4 +77,22 @@ test('an end that cannot be recorded as the server closes either is told', async
   await calls.read(hostile['says usage nowhere'], stream)
   await calls.gateway.gateway.close()
   expect(calls.gateway.lines.join('\n')).toContain('ledger.record_lost')
+})
+
+test('an end that is under way as the server closes is recorded before all is closed', async () => {
+  const ledger = holdLedger('request.finished')
+  await using calls = await openEndingCalls({ ledger: ledger.wrap })
+  const leaving = new AbortController()
+  await calls.ask(hostile['stays open in the middle'], stream, { signal: leaving.signal })
+  leaving.abort()
+  await ledger.begun
+  const closing = calls.gateway.gateway.close().then(() => 'closed')
+  const waiting = (async () => {
+    for (let turns = 0; turns < 100; turns += 1) await turn()
+    return 'waiting'
+  })()
+  expect(await Promise.race([closing, waiting])).toBe('waiting')
+  ledger.release()
+  await closing
+  expect(calls.gateway.records()[1]).toMatchObject({ event: 'request.finished', detail: { end: 'client' } })
 })

@@ -58,6 +58,8 @@ export class OpenCall implements EndableCall {
   #answer: BegunAnswer | undefined
   #firstMs: number | undefined
   #isOver = false
+  /** Resolves when its end is recorded and nothing of it is held any more. */
+  #ended: Promise<void> = Promise.resolve()
   /** The first of two records, from when it is being written. */
   #starting: { readonly written: Promise<void> | undefined } | undefined
 
@@ -187,27 +189,27 @@ export class OpenCall implements EndableCall {
    * what is left. A record that cannot be written is passed to `leave`, and made up for where the
    * client has had its answer. Where the first of two records could not be written, that fault is
    * the answer: what was reserved has been given back with it, and nothing more is recorded. Never
-   * rejects: whatever is thrown on the way ends this call, and no other.
+   * rejects: what is thrown on the way ends this call, and no other. What comes later waits for it.
    */
-  async end(end: CallEnd, leave: (fault?: Fault) => void): Promise<void> {
-    if (this.#isOver) return
+  end(end: CallEnd, leave: (fault?: Fault) => void): Promise<void> {
+    if (this.#isOver) return this.#ended
     this.#isOver = true
+    this.#ended = this.#endOnce(end, leave)
+    return this.#ended
+  }
+
+  async #endOnce(end: CallEnd, leave: (fault?: Fault) => void): Promise<void> {
     try {
-      this.#letGo()
+      this.#finding?.abort()
+      this.#answer?.attempt.abort()
+      this.#giveBackPlace?.()
       await this.#settleAndRecord(end, leave)
     } catch (thrown) {
       this.#giveUp(thrown)
     } finally {
       await this.#release()
+      this.deps.calls.delete(this)
     }
-  }
-
-  /** Of all that it holds beside its usage: the upstream, and its place there. */
-  #letGo(): void {
-    this.deps.calls.delete(this)
-    this.#finding?.abort()
-    this.#answer?.attempt.abort()
-    this.#giveBackPlace?.()
   }
 
   async #settleAndRecord(end: CallEnd, leave: (fault?: Fault) => void): Promise<void> {
