@@ -86,7 +86,7 @@ A repeat counts as a request, costs no tokens, is not sent upstream, and its rec
 | its answer cannot be stored | 503 \`store_unavailable\`, 0 tokens |
 | the owner's kept answers and jobs take up \`--jobs-owner-bytes\` | 429 \`storage_exhausted\`; beyond \`--jobs-max-bytes\` in all 503 \`overloaded\` |
 
-Answers of calls under way always find room: they may take an owner beyond the bound by \`--answer-max\` for each. A server that was killed frees the idempotency keys of its calls as it starts again; what a node of a fleet left is free after the longest \`timeouts.firstByte\` and \`timeouts.total\` of the route's upstreams and 30 s. \`GET\` and \`HEAD\` do not heed the header.
+Answers of calls under way always find room: they may take an owner beyond the bound by \`--answer-max\` for each. A server that was killed frees the idempotency keys of its calls as it starts again; of a node of a fleet that is not seen for a minute another one frees them, within a minute more. A node that was cut off for so long, and comes back, gives its callers their answers, which are not kept then; a repeat may have run meanwhile. \`GET\` and \`HEAD\` do not heed the header.
 
 ## Jobs
 

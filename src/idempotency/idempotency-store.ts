@@ -68,7 +68,8 @@ export interface IdempotencyStore {
    */
   readonly release: (reservation: Pick<ReservationRecord, 'id' | 'holder'>) => Promise<void>
   /**
-   * Frees what a process left reserved that was killed, for the one that takes its place.
+   * Frees what a process left reserved that was killed, for the one that takes its place or knows
+   * that it is gone.
    *
    * @param reserver of which there is one at a time: see `RunOnceOptions.reserver`
    */

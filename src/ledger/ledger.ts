@@ -92,6 +92,8 @@ export interface LeftStream {
   readonly id: string
   /** When it was written last, milliseconds since the epoch. */
   readonly writtenAt: number
+  /** The node of a fleet that wrote it; null where that is back. @default there are no nodes */
+  readonly node?: string | null
 }
 
 /** The streams that dead processes have left without an end. */

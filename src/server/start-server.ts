@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { packageVersion } from '../core/runtime/package-version.ts'
@@ -68,7 +67,7 @@ function servesModels({ gateway, model, servedModels = model }: ServerOptions): 
 
 const noModels: ModelRuntime = { models: new Map(), close: async () => {} }
 
-/** The one server of a folder, in what it reserves. */
+/** The one server of a folder, in what it reserves; a node has a name of its own. */
 const onlyServer = 'server'
 
 type Close = () => Promise<void> | void
@@ -144,7 +143,7 @@ async function open(options: ServerOptions, opened: Close[]): Promise<OpenServer
 async function beginServing(storage: Storage, isFleet: boolean, opened: Close[]): Promise<Serving> {
   const serving = await storage.startServing()
   opened.push(serving.end)
-  // What a node of a fleet reserved that was killed ends by its own deadline.
+  // What a node of a fleet reserved that was killed is freed by those that look for it.
   if (!isFleet) await storage.jobs?.releaseLeft(onlyServer)
   return serving
 }
@@ -265,7 +264,7 @@ function ledgerOptions(options: ServerOptions): LedgerStorageOptions {
 
 function jobOptions(options: ServerOptions, models: JobModels): JobsOptions {
   return {
-    reserver: options.databaseUrl === undefined ? onlyServer : randomUUID(),
+    reserver: onlyServer,
     models,
     concurrency: options.jobWorkers === 'auto' ? undefined : options.jobWorkers,
     jobsMax: options.queueMax,

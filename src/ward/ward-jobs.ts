@@ -18,7 +18,7 @@ import type { WardJobsOptions, WardWebhooksOptions } from './jobs-options.ts'
 export interface JobsOptions extends WardJobsOptions {
   /** Whether this process sends webhooks. @default whether `webhooks` is there */
   readonly isSending?: boolean
-  /** Names this process: see `RunOnceOptions.reserver`. @default it has no name */
+  /** Names this process: see `RunOnceOptions.reserver`. @default the node's id, or none */
   readonly reserver?: string
 }
 

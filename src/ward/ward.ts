@@ -29,7 +29,6 @@ import { createLookAtLimits } from '../limits/look-at-limits.ts'
 import type { ShadowListener } from '../limits/shadow-listener.ts'
 import { createTakeLimits } from '../limits/usage/take-limits.ts'
 import type { Peppers } from '../secrets/peppers.ts'
-import type { JobStore } from '../storage/job-store.ts'
 import type { Storage } from '../storage/storage.ts'
 import { createOutageReport } from '../telemetry/outage-report.ts'
 import { noTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
@@ -117,7 +116,10 @@ export type WardFor<Required extends boolean, Jobs> = [Jobs] extends [object]
   : Ward<Required>
 
 /** What a ward needs of a deployment's storage. It closes the storage with itself. */
-export type WardStorage = Pick<Storage, 'keys' | 'ledger' | 'jobs' | 'limiter' | 'clock' | 'close'> & {
+export type WardStorage = Pick<
+  Storage,
+  'keys' | 'ledger' | 'jobs' | 'limiter' | 'clock' | 'nodes' | 'close'
+> & {
   /** The stored keys were made with these peppers: the storage has checked it. */
   readonly secrets: Pick<Storage['secrets'], 'peppers'>
   /** @default it can always be written */
@@ -197,7 +199,7 @@ export async function createWard<Required extends boolean>(
   const { writer, changes } = recorder
   // Without schemes it guards no request, and is of one command: that looks for no others' uses.
   const uses = createKeyUses({ ...deps, store, ledger: options.schemes.length > 0 ? ledger : undefined })
-  const wardJobs = await openJobs(storage.jobs, options, { ...deps, writer, changes, ledger, limiter })
+  const wardJobs = await openJobs(storage, options, { ...deps, writer, changes, ledger, limiter })
   const guard = createGuard({
     schemes: options.schemes,
     format,
@@ -298,7 +300,7 @@ async function openKeyCache(
 
 /** Imported on demand: most wards have no jobs. */
 async function openJobs(
-  store: JobStore | undefined,
+  { jobs: store, nodes }: Pick<WardStorage, 'jobs' | 'nodes'>,
   { jobs, schemes }: Pick<WardOptions, 'jobs' | 'schemes'>,
   deps: Omit<WardJobsDeps, 'store'>,
 ): Promise<WardJobs | undefined> {
@@ -306,7 +308,7 @@ async function openJobs(
   const { createWardJobs } = await import('./ward-jobs.ts')
   // Without schemes it is of one command, whose limiter may count nothing that others see.
   const limiter = schemes.length > 0 ? deps.limiter : undefined
-  return createWardJobs(jobs, { ...deps, limiter, store })
+  return createWardJobs({ ...jobs, ...(nodes && { reserver: nodes.id }) }, { ...deps, limiter, store })
 }
 
 /** The store, with the cache refreshed at once after each change of this process. */

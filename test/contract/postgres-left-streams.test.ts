@@ -62,6 +62,20 @@ test('a node that was seen within a minute keeps its calls', async () => {
   expect(await endsOf(other)).toEqual([])
 })
 
+test('what a node that is gone had reserved is freed, and not what one has that is back', async () => {
+  const schema = await openLedgerSchema()
+  const [gone, back] = [await join(schema, 61_000), await join(schema, 61_000)]
+  for (const node of [gone, back]) await schema.open({ node })
+  const other = await schema.open({ node: await join(schema, 0) })
+  const endAnd = (releaseLeft: (node: string) => Promise<void>) =>
+    endLeftCalls({ ledger: other, clock: Date.now, totalMs: 3_600_000, releaseLeft })
+  await expect(endAnd(() => Promise.reject(new Error('the jobs are out')))).rejects.toThrow('out')
+  await schema.sql('UPDATE $schema.nodes SET seen_at = seen_at + 61000 WHERE id::text = $1', [back])
+  const freed: string[] = []
+  await endAnd(async (node) => void freed.push(node))
+  expect(freed).toEqual([gone])
+})
+
 test('a node that dies while it ends the calls of another leaves the rest to the next', async () => {
   const schema = await openLedgerSchema()
   await beginCalls(await schema.open({ node: await join(schema, 61_000) }))

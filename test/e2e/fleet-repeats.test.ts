@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import { startHostile, usage, whole } from '../gateway/simulators/hostile.ts'
+import { runSql } from './ask-node.ts'
 import { openTestFleet } from './open-fleet.ts'
 
 const json = ['content-type: application/json']
 
-test('a call under an Idempotency-Key runs once on all nodes of a fleet: its answer outlives the node that had it, and one that a kill met is not sent again', {
+test('a call under an Idempotency-Key runs once on all nodes of a fleet: its answer outlives the node that had it, and one that a kill met is not sent again before its node is known to be gone', {
   timeout: 120_000,
 }, async () => {
   const asked: string[] = []
@@ -55,7 +56,7 @@ test('a call under an Idempotency-Key runs once on all nodes of a fleet: its ans
   await ended
   expect(await killed).toBe('cut off')
   expect(await ask(second, 'kept')).toEqual({ ...kept, isReplayed: true })
-  // It is not known what came of it, until its own deadlines have passed.
+  // Its node may be cut off alone, and still have its answer.
   expect(await ask(second, 'killed')).toMatchObject({ status: 409 })
   expect(asked).toEqual(['kept', 'killed'])
 
@@ -63,4 +64,15 @@ test('a call under an Idempotency-Key runs once on all nodes of a fleet: its ans
   upstream.next()
   upstream.next()
   expect(await ask(second, 'other')).toMatchObject({ status: 200, isReplayed: false })
+
+  // As if it had not been seen for longer than nodes wait for each other.
+  const nodes = `"${fleet.database.schema}".nodes`
+  await runSql(
+    fleet.database.url.replace(/[?&]schema=.*/, ''),
+    `UPDATE ${nodes} SET seen_at = 0 WHERE id = (SELECT id FROM ${nodes} ORDER BY started_at LIMIT 1)`,
+  )
+  await using third = await fleet.start(...args)
+  upstream.next()
+  expect(await ask(third, 'killed')).toMatchObject({ status: 200, isReplayed: false })
+  expect(asked).toEqual(['kept', 'killed', 'other', 'killed'])
 })

@@ -8,6 +8,8 @@ export interface EndLeftCallsOptions {
   readonly clock: Clock
   /** The longest that a call may take, in milliseconds. */
   readonly totalMs: number
+  /** Frees what a node that is gone had reserved. @default there are no nodes */
+  readonly releaseLeft?: ((node: string) => Promise<void>) | undefined
 }
 
 /** An end is recorded within it, behind the last that a call may take, in milliseconds. */
@@ -24,9 +26,11 @@ const endsAtOnce = 10_000
  * @throws Fault `ledger_unavailable`, by rejecting
  */
 export async function endLeftCalls(options: EndLeftCallsOptions): Promise<number> {
-  const { ledger, clock, totalMs } = options
+  const { ledger, clock, totalMs, releaseLeft } = options
   let count = 0
   await ledger.withLeft?.(async (left) => {
+    const nodes = new Set(left.streams.flatMap(({ node }) => node ?? []))
+    for (const node of nodes) await releaseLeft?.(node)
     const calls = await findLeftCalls(ledger, left, totalMs + marginMs)
     for (let from = 0; from < calls.length; from += endsAtOnce) {
       const at = clock()

@@ -35,7 +35,7 @@ export async function endCallsLeft(
 
   async function end(): Promise<void> {
     try {
-      const calls = await endLeftCalls({ ledger, clock, totalMs })
+      const calls = await endLeftCalls({ ledger, clock, totalMs, releaseLeft: storage.jobs?.releaseLeft })
       if (calls > 0) telemetry.event('upstream.calls_left', { calls })
     } catch (fault) {
       telemetry.event('upstream.ends_unknown', {}, fault)

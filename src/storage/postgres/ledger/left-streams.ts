@@ -21,16 +21,18 @@ export async function withLeftStreams(
   ownNode: string,
   work: (left: LeftStreams) => Promise<void>,
 ): Promise<void> {
+  const isGone = `NOT EXISTS (
+    SELECT FROM ${schema}.nodes WHERE nodes.id::text = stream.node AND seen_at > ${databaseNow} - ${silentMs})`
   await transaction(async (query) => {
     if (!(await tryTurn(query, schema, 'left streams'))) return
     // Beside the transaction: it stays, whatever becomes of the work.
     await queryAtOnce(
-      `UPDATE ${schema}.stream SET is_closed = true, is_left = true WHERE NOT is_closed AND node <> $1 AND NOT EXISTS (
-        SELECT FROM ${schema}.nodes WHERE nodes.id::text = stream.node AND seen_at > ${databaseNow} - ${silentMs})`,
+      `UPDATE ${schema}.stream SET is_closed = true, is_left = true WHERE NOT is_closed AND node <> $1 AND ${isGone}`,
       [ownNode],
     )
     const streams = await query<LeftStream>(
-      `SELECT id, written_at::float8 AS "writtenAt" FROM ${schema}.stream WHERE is_left ORDER BY written_at DESC`,
+      `SELECT id, written_at::float8 AS "writtenAt", CASE WHEN ${isGone} THEN node END AS node
+        FROM ${schema}.stream WHERE is_left ORDER BY written_at DESC`,
     )
     if (streams.length === 0) return
     await work({ streams, isCleared: true })
