@@ -2,7 +2,7 @@ import { readUpstream, type UpstreamInput } from '../src/config/gateway/read-ups
 import { Fault, type FaultCode, faults } from '../src/core/fault.ts'
 import { Refusal, type RefusalCode, refusals } from '../src/core/refusal.ts'
 import type { UsageSource } from '../src/gateway/call/charge.ts'
-import type { EndReason } from '../src/gateway/call/open-call.ts'
+import type { EndReason } from '../src/gateway/call/call-end.ts'
 import { brokenStream } from '../src/gateway/dialects/broken-stream.ts'
 import { problemIn } from '../src/gateway/dialects/problem-in.ts'
 import type { UpstreamTimeouts } from '../src/gateway/gateway-settings.ts'

@@ -20,7 +20,7 @@ function openWorker() {
   const say = (metrics: string, id: string, count: number): void =>
     void emitter.emit('message', { metrics, id, numbers: numbers(count) })
   return {
-    // What the reader of metrics uses of a worker: its messages, `send`, and whether it is connected.
+    // What the reader uses of a worker: its messages, `send`, and whether it is connected.
     worker: emitter as unknown as Worker,
     heard,
     say,

@@ -12,32 +12,13 @@ import type { PresetRoute } from '../presets/preset.ts'
 import type { Upstream } from '../upstreams/upstream.ts'
 import type { AnswerSink, BegunAnswer } from './begin-attempt.ts'
 import type { CallDeps } from './call-deps.ts'
+import type { CallEnd, EndReason } from './call-end.ts'
 import { type Charge, type ChargedBy, chargeOfCall, measureCharge } from './charge.ts'
 import type { FindingAnswer } from './find-answer.ts'
 import { type BegunCall, faultyCallOf } from './incoming-call.ts'
 import type { EndableCall } from './open-calls.ts'
 import type { PreparedCall } from './prepare-call.ts'
 import { type Delivered, nothingDelivered } from './received-answer.ts'
-
-/** Why a call ended before its answer was whole. */
-export type EndReason =
-  | 'client'
-  | 'upstream'
-  | 'idle'
-  | 'total'
-  | 'overran'
-  | 'revoked'
-  | 'shutdown'
-  | 'ledger'
-
-/** How a call ends. */
-export interface CallEnd {
-  readonly charge: ChargedBy
-  readonly reason?: EndReason
-  readonly problem?: Refusal | Fault
-  /** The client has gone: no answer waits for its record. */
-  readonly isAborted?: boolean
-}
 
 /**
  * A call from its reservation to its settlement. `end` runs once, whatever comes together, and

@@ -8,8 +8,9 @@ import { brokenStream } from '../dialects/broken-stream.ts'
 import type { AttemptError } from '../upstreams/upstream.ts'
 import { passedHeaders } from './answer-headers.ts'
 import type { BegunAnswer } from './begin-attempt.ts'
+import type { EndReason } from './call-end.ts'
 import { faultOf } from './find-answer.ts'
-import type { EndReason, OpenCall } from './open-call.ts'
+import type { OpenCall } from './open-call.ts'
 
 /** Headers of an answer in pieces: no proxy on the way may gather them. */
 const piecesHeaders = { 'x-accel-buffering': 'no', 'cache-control': 'no-store' }

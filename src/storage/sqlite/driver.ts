@@ -97,7 +97,7 @@ export function openTemporary(cacheKiB: number): SqliteDatabase {
   return databaseOf(connection)
 }
 
-/** A statement's text alone says what its rows hold: the caller that prepares it names their type. */
+/** A statement's text alone says what its rows hold: who prepares it names their type. */
 function databaseOf(connection: DatabaseSync): SqliteDatabase {
   return {
     prepare: <Row extends object>(sql: string) => connection.prepare(sql) as unknown as SqliteStatement<Row>,
