@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { faults } from '../../src/core/fault.ts'
 import { type MetricName, type MetricRow, metricsTable } from '../../src/prometheus/metrics-table.ts'
 import { groupingsIn, readDashboard, readGuide, readRules, selectorsIn } from './observed-files.ts'
 
@@ -153,6 +154,11 @@ describe('deploy/prometheus/rules.yml', () => {
   test('has every alert that the guide explains, in its order', () => {
     const explained = [...readGuide().matchAll(/^### (Modelward\w+)$/gm)].map(([, name]) => name)
     expect(explained).toEqual(rules.map(({ alert }) => alert))
+  })
+
+  test('has an alert about faults whose section names each of them', () => {
+    const [, section = ''] = /^### ModelwardFaults\n(.*?)^### /ms.exec(readGuide()) ?? []
+    expect(Object.keys(faults).filter((code) => !section.includes(`\`${code}\``))).toEqual([])
   })
 
   test('has a unit test for each alert', () => {
