@@ -56,7 +56,7 @@ export interface Gateway {
    */
   readonly runJob: (
     input: JobInput,
-    call: Pick<JobCallOptions, 'owner' | 'signal' | 'onUsed'> & { readonly keyId: string },
+    call: Pick<JobCallOptions, 'owner' | 'signal' | 'span' | 'onUsed'> & { readonly keyId: string },
   ) => Promise<string>
   /** The public names that a key with these scopes may use on a route, sorted. */
   readonly modelsFor: (scopes: readonly string[], route: OpenRoute) => Promise<readonly string[]>

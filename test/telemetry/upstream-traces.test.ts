@@ -26,8 +26,11 @@ async function listen(answer: RequestListener): Promise<string> {
 /** Asks a server whose model `fast` is asked of these upstreams, within a trace of the client's. */
 async function start(...urls: readonly string[]) {
   const { ask } = await startBefore(urls, { tracing: createOtelTracing() })
-  return (traceId: string, more: object = {}, signal?: AbortSignal) =>
-    ask(more, { headers: { traceparent: `00-${traceId}-b7ad6b7169203331-01` }, ...(signal && { signal }) })
+  return (traceId: string, more: object = {}, signal?: AbortSignal, headers: object = {}) =>
+    ask(more, {
+      headers: { traceparent: `00-${traceId}-b7ad6b7169203331-01`, ...headers },
+      ...(signal && { signal }),
+    })
 }
 
 test('each attempt at an upstream is a span under the request, and the upstream’s own spans stand under it', async () => {
@@ -83,4 +86,25 @@ test('the span of a stream ends with it, and where its client leaves, without an
   expect(ended().map(({ attributes, status }) => [attributes, status.code])).toMatchObject([
     [{ 'http.response.status_code': 200 }, 0],
   ])
+})
+
+test('each attempt of a job at an upstream is a span under its call, which the upstream’s own spans stand under', async () => {
+  await using ollama = await startOllama()
+  const ask = await start('http://127.0.0.1:9', ollama.url)
+  const traceId = '2af7651916cd43dd8448eb211c80319c'
+  const accepted = await ask(traceId, {}, undefined, { prefer: 'respond-async' })
+  expect(accepted.status).toBe(202)
+  const spans = await collected.ofTrace(traceId, 'modelward.job', ...Array(3).fill(name))
+  const lines = treeOf(spans).filter((line) => line.includes(name) || line.endsWith('modelward.model'))
+  expect(lines).toEqual([
+    'modelward.job > modelward.model',
+    ...Array(3).fill('modelward.model > modelward.upstream'),
+  ])
+  const called = spans.find((span) => span.name === 'modelward.model')
+  expect(called?.attributes).toMatchObject({ 'modelward.model': 'fast' })
+  const last = spans.findLast((span) => span.name === name)
+  expect(last?.attributes).toMatchObject({ 'modelward.upstream': 'up-1', 'http.response.status_code': 200 })
+  expect(ollama.seen.find(({ path }) => path === '/v1/chat/completions')?.headers['traceparent']).toBe(
+    `00-${traceId}-${last?.spanContext().spanId}-01`,
+  )
 })

@@ -1,5 +1,4 @@
 import { findRequestSpan } from '../../guard/exchange/request-span.ts'
-import { traceHeaders } from '../../telemetry/trace-context.ts'
 import { requestHeaders } from './answer-headers.ts'
 import type { BegunAnswer } from './begin-attempt.ts'
 import type { CallDeps } from './call-deps.ts'
@@ -9,6 +8,7 @@ import { OpenCall } from './open-call.ts'
 import { passPieces } from './pass-pieces.ts'
 import { passWhole } from './pass-whole.ts'
 import { admitCall, reserveCall } from './prepare-call.ts'
+import { beginAttemptSpan, headersIn } from './trace-attempt.ts'
 
 /**
  * The way of a call, from its body to its end. Resolves when it has begun to wait for an upstream,
@@ -45,19 +45,12 @@ function ask(call: OpenCall): void {
     to: prepared.to,
     firstByteBy: deps.monotonic() + first.upstream.settings.timeouts.firstByteMs,
     log: (text, fields) => deps.log(text, { ...fields, request_id: incoming.exchange.id }),
-    beginSpan: ({ upstream, model }) =>
-      findRequestSpan(incoming.request)?.begin('modelward.upstream', {
-        kind: 'client',
-        attributes: {
-          'http.request.method': incoming.route.method,
-          'modelward.upstream': upstream.settings.name,
-          'modelward.model': model,
-        },
-      }),
+    beginSpan: (destination) =>
+      beginAttemptSpan(findRequestSpan(incoming.request), incoming.route.method, destination),
     requestFor: (destination, span) => ({
       method: incoming.route.method,
       path: call.routeAt(destination).path,
-      headers: span === undefined ? headers : { ...headers, ...traceHeaders(span.context) },
+      headers: headersIn(span, headers),
       body: prepared.bytesFor(destination),
     }),
   })

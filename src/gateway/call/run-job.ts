@@ -2,6 +2,7 @@ import { Fault } from '../../core/fault.ts'
 import { GatheredBytes } from '../../core/gathered-bytes.ts'
 import { Refusal } from '../../core/refusal.ts'
 import { orAbort } from '../../core/scheduler.ts'
+import type { Span } from '../../telemetry/tracing.ts'
 import type { Destination } from '../directory/model-directory.ts'
 import type { OpenRoute } from '../routes/open-route.ts'
 import type { Upstream } from '../upstreams/upstream.ts'
@@ -12,6 +13,7 @@ import { faultOf, findAnswer, secondsOf } from './find-answer.ts'
 import type { JobInput } from './job-call.ts'
 import { readModel, serverOf } from './prepare-call.ts'
 import { type AnsweredCall, type Delivered, nothingDelivered, readDelivered } from './received-answer.ts'
+import { beginAttemptSpan, headersIn } from './trace-attempt.ts'
 
 /** What is known of a job's call where it runs. */
 export interface JobCallOptions {
@@ -21,6 +23,8 @@ export interface JobCallOptions {
   readonly owner: string
   /** Aborts the call upstream. */
   readonly signal: AbortSignal
+  /** That its attempts stand under. @default it is not traced */
+  readonly span?: Span | undefined
   /** What it has used, as soon as that is known. */
   readonly onUsed: (use: { readonly costs: Charge['costs']; readonly detail: JobDetail }) => void
 }
@@ -59,7 +63,7 @@ interface ReadAnswer {
  *   large; `overloaded` where the owner has no place at the upstream; others
  */
 export async function runJob(deps: CallDeps, input: JobInput, options: JobCallOptions): Promise<string> {
-  const { route, owner, signal } = options
+  const { route, owner, signal, span } = options
   const sent = await readAgain(deps, input, options)
   signal.throwIfAborted()
   let giveBackPlace: (() => void) | undefined
@@ -67,12 +71,11 @@ export async function runJob(deps: CallDeps, input: JobInput, options: JobCallOp
     to: sent.to,
     firstByteBy: deps.monotonic() + sent.to[0].upstream.settings.timeouts.firstByteMs,
     log: (text, fields) => deps.log(text, { ...fields, request_id: input.requestId }),
-    // The attempt at the job has one for each call of its model.
-    beginSpan: () => undefined,
-    requestFor: (destination) => ({
+    beginSpan: (destination) => beginAttemptSpan(span, route.method, destination),
+    requestFor: (destination, own) => ({
       method: route.method,
       path: serverOf(route.servers, destination).route.path,
-      headers: input.headers,
+      headers: headersIn(own, input.headers),
       body: sent.bytesFor(destination),
     }),
     takePlace(upstream) {

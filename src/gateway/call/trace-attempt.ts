@@ -1,5 +1,31 @@
+import { traceHeaders } from '../../telemetry/trace-context.ts'
 import type { Span } from '../../telemetry/tracing.ts'
-import type { Attempt, AttemptListener } from '../upstreams/upstream.ts'
+import type { Destination } from '../directory/model-directory.ts'
+import type { Attempt, AttemptListener, UpstreamRequest } from '../upstreams/upstream.ts'
+
+/** Begins the span of an attempt under the call's; undefined where that is not exported. */
+export function beginAttemptSpan(
+  parent: Span | undefined,
+  method: UpstreamRequest['method'],
+  { upstream, model }: Destination,
+): Span | undefined {
+  return parent?.begin('modelward.upstream', {
+    kind: 'client',
+    attributes: {
+      'http.request.method': method,
+      'modelward.upstream': upstream.settings.name,
+      'modelward.model': model,
+    },
+  })
+}
+
+/** What an upstream sees of a request's head, with the attempt's span where that is traced. */
+export function headersIn(
+  span: Span | undefined,
+  headers: UpstreamRequest['headers'],
+): UpstreamRequest['headers'] {
+  return span === undefined ? headers : { ...headers, ...traceHeaders(span.context) }
+}
 
 /** Sends an attempt in its span, which ends with the answer, its failure, or as it is given up. */
 export function sendTraced(

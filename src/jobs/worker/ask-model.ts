@@ -4,6 +4,7 @@ import { Fault } from '../../core/fault.ts'
 import { Refusal } from '../../core/refusal.ts'
 import { retryDelayMs } from '../../core/retry-delay.ts'
 import { pause, type Scheduler } from '../../core/scheduler.ts'
+import type { Span } from '../../telemetry/tracing.ts'
 import type { JobUse } from '../job-charges.ts'
 import type { RunTurn } from './run-turn.ts'
 
@@ -54,6 +55,8 @@ export interface JobModelCall {
   readonly signal: AbortSignal
   /** Milliseconds that the model may take. */
   readonly deadlineMs: number
+  /** Of this call, for what the model asks by itself. @default it is not traced */
+  readonly span?: Span | undefined
   /**
    * For a model that has the call wait for others: called before `predict` returns, it leaves the
    * deadline to the model, to run from where that begins with the call.
@@ -66,7 +69,7 @@ export interface JobModelCall {
 /** Gets what a call has used. */
 export type UseListener = Pick<JobModelCall, 'onUsed'>
 
-type AskedCall = Pick<JobModelCall, 'owner' | 'keyId' | 'signal' | 'onUsed'>
+type AskedCall = Pick<JobModelCall, 'owner' | 'keyId' | 'signal' | 'span' | 'onUsed'>
 
 /** The models that jobs may ask, by name. */
 export type JobModels = ReadonlyMap<string, JobModel>
@@ -116,7 +119,7 @@ export async function askModel(
 function askOnce(
   model: JobModel,
   slice: readonly unknown[],
-  { owner, keyId, signal, onUsed }: AskedCall,
+  { owner, keyId, signal, span, onUsed }: AskedCall,
   { scheduler, deadlineMs: ownMs }: AskOptions,
 ): Maybe<JobModelAnswers> {
   const deadlineMs = Math.max(ownMs, model.deadlineMs ?? 0)
@@ -125,7 +128,11 @@ function askOnce(
   const onQueued = (): void => {
     isQueued = true
   }
-  const answers = model.predict(slice, { owner, keyId, signal: call.signal, deadlineMs, onQueued, onUsed })
+  const answers = model.predict(slice, {
+    ...{ owner, keyId, signal: call.signal, deadlineMs, span },
+    onQueued,
+    onUsed,
+  })
   // Most answer at once, and need no timer.
   if (!(answers instanceof Promise)) return answers
   return withinDeadline(answers, {

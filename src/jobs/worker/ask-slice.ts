@@ -85,8 +85,9 @@ async function ask(
   turn.endWaiting()
   try {
     await options.turnBudget.enter(slice)
-    const asked = { signal, turn, owner, keyId, onUsed }
-    return textOf(await duringSpan(call.beginSpan?.(), () => askModel(model, slice, asked, options)))
+    const span = call.beginSpan?.()
+    const asked = { signal, turn, owner, keyId, span, onUsed }
+    return textOf(await duringSpan(span, () => askModel(model, slice, asked, options)))
   } finally {
     if (kind === 'batch') await orAbort(() => options.scheduler.yieldTurn(), signal)
   }

@@ -35,7 +35,7 @@ export function traceAttempt(tracing: Tracing, job: JobRecord): AttemptTrace | u
     beginCall() {
       calls += 1
       if (calls > tracedCallsMax) return undefined
-      return span.begin('modelward.model', { attributes: { 'modelward.model': job.model } })
+      return span.begin('modelward.model', { attributes: { 'modelward.model': modelOf(job) } })
     },
     end: (end) => span.end(end),
   }

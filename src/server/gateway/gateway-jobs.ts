@@ -37,14 +37,14 @@ export function createGatewayJobs(
     // Half of the places are left to calls that are answered at once.
     concurrency: Math.max(1, Math.min(laneJobsMax, Math.floor(connectionsMax / 2))),
     deadlineMs: timeouts.firstByteMs + timeouts.totalMs,
-    async predict([input], { owner, keyId, signal, onUsed }) {
+    async predict([input], { owner, keyId, signal, span, onUsed }) {
       const gateway = await opened.promise
       const call = input as JobInput
       const lease = budget.lease(owner)
       try {
         // All that it may come to, for an answer that has no room would have been asked in vain.
         lease.hold(2 * Buffer.byteLength(call.body) + answerMax)
-        return `[${await gateway.runJob(call, { owner, keyId, signal, onUsed })}]`
+        return `[${await gateway.runJob(call, { owner, keyId, signal, span, onUsed })}]`
       } finally {
         lease.release()
       }
