@@ -7,7 +7,8 @@
 // when it first runs.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = new URL('..', import.meta.url)
@@ -34,7 +35,7 @@ if (!isInstalled()) {
   if (!takeTurn()) process.exit(1)
   try {
     // Another may have installed it while this one waited.
-    process.exitCode = isInstalled() || install() ? 0 : 1
+    process.exitCode = isInstalled() || isInstalledByNpm() || install() ? 0 : 1
   } finally {
     rmSync(turn, { force: true })
   }
@@ -85,12 +86,35 @@ function isRunning(pid) {
   }
 }
 
-/** Whether the machine's Node runs the program: `engines` in package.json says from which on. */
+/**
+ * Whether the machine's Node runs the program: `engines` in package.json says from which on. Under
+ * the one that is installed here, which `npm ci` deletes, nothing is known of the machine's.
+ */
 function isNewEnough() {
+  if (realpathSync(process.execPath).startsWith(join(fileURLToPath(root), 'node_modules'))) return false
   const { engines } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
   const [major, minor] = /^>=(\d+)\.(\d+)$/.exec(engines.node).slice(1).map(Number)
   const [ownMajor, ownMinor] = process.versions.node.split('.').map(Number)
   return ownMajor > major || (ownMajor === major && ownMinor >= minor)
+}
+
+/**
+ * Whether `npm ci` was run here by hand, with all that the lock file has: to install again what
+ * runs would take the rest away.
+ */
+function isInstalledByNpm() {
+  try {
+    const { packages } = JSON.parse(readFileSync(lock, 'utf8'))
+    const { packages: own } = JSON.parse(readFileSync(new URL('.package-lock.json', modules), 'utf8'))
+    const isThere = ([at, { version, optional, devOptional }]) =>
+      at === '' || optional || devOptional || own[at]?.version === version
+    if (!Object.entries(packages).every(isThere) || !hasNode()) return false
+    writeFileSync(stamp, all)
+    return true
+  } catch {
+    // npm writes its list when all is installed.
+    return false
+  }
 }
 
 /** The machine's own, or the one that is installed, which npm's scripts find first. */

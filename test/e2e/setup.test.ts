@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -91,7 +91,11 @@ interface Ended {
 }
 
 /** A clone whose npm notes what it is asked for, and installs a Node if it may. */
-function createNotedClone(folder: string, hasNodeToInstall: boolean): (...args: readonly string[]) => Ended {
+function createNotedClone(
+  folder: string,
+  hasNodeToInstall: boolean,
+  node = process.execPath,
+): (...args: readonly string[]) => Ended {
   const npm = plantClone(folder)
   const notes = join(folder, 'notes.txt')
   const installNode = `require('node:fs').mkdirSync('node_modules/.bin', { recursive: true })
@@ -107,7 +111,7 @@ function createNotedClone(folder: string, hasNodeToInstall: boolean): (...args: 
       env: { PATH: process.env['PATH'], npm_execpath: npm },
       encoding: 'utf8',
     } as const
-    const { status, stderr } = spawnSync(process.execPath, ['scripts/setup.mjs', ...args], options)
+    const { status, stderr } = spawnSync(node, ['scripts/setup.mjs', ...args], options)
     const asked = existsSync(notes) ? readFileSync(notes, 'utf8').split('\n') : []
     return { status, stderr, npm: asked.filter((word) => !/^--(?:no-(?!save)|loglevel)/.test(word)) }
   }
@@ -137,6 +141,31 @@ test.each([true, false])(
     expect(setUp('--to-run').npm).toEqual(hasNodeToInstall ? [] : ['ci', '--omit=dev'])
   },
 )
+
+test('under the Node that is installed here, which is deleted, another is installed: the machine’s may be too old', () => {
+  using clone = temporaryFolder()
+  const folder = join(clone.path, 'node_modules/node/bin')
+  mkdirSync(folder, { recursive: true })
+  copyFileSync(process.execPath, join(folder, 'node'))
+  const setUp = createNotedClone(clone.path, true, join(folder, 'node'))
+  expect(setUp('--to-run')).toMatchObject({ status: 0, npm: ['ci', '--omit=dev'] })
+})
+
+test('what `npm ci` has installed by hand stays, and is not installed again unless the lock file has changed', () => {
+  using clone = temporaryFolder()
+  const setUp = createNotedClone(clone.path, true)
+  const listOf = (version: string, more: object = {}) =>
+    JSON.stringify({ packages: { 'node_modules/a': { version }, ...more } })
+  mkdirSync(join(clone.path, 'node_modules'))
+  writeFileSync(join(clone.path, 'node_modules/.package-lock.json'), listOf('1.0.0'))
+  // What is optional may be of another machine.
+  const others = { '': {}, 'node_modules/b': { version: '2.0.0', optional: true } }
+  writeFileSync(join(clone.path, 'package-lock.json'), listOf('1.0.0', others))
+  expect(setUp('--to-run')).toEqual({ status: 0, stderr: '', npm: [] })
+  expect(setUp()).toEqual({ status: 0, stderr: '', npm: [] })
+  writeFileSync(join(clone.path, 'package-lock.json'), listOf('1.0.1', others))
+  expect(setUp()).toMatchObject({ status: 0, npm: ['ci'] })
+})
 
 test('a clone that cannot be written says so in one sentence', (context) => {
   using clone = temporaryFolder()

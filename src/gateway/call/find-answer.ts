@@ -66,7 +66,7 @@ export function findAnswer(options: FindAnswerOptions): FindingAnswer {
       const begun = beginAttempt(upstream, requestFor(destination, span), firstByteBy, span)
       abortAttempt = begun.abort
       try {
-        return await judge(await begun.answer, isLast)
+        return await judge(await begun.answer, isLast || attempts >= attemptsMax)
       } catch (thrown) {
         if (!(thrown instanceof AttemptFailed)) throw thrown
         const { error } = thrown
@@ -95,7 +95,7 @@ export function findAnswer(options: FindAnswerOptions): FindingAnswer {
     let fault: Fault | undefined
     for (const [index, destination] of to.entries()) {
       if (attempts >= attemptsMax) break
-      const found = await ask(destination, index === to.length - 1 || attempts + 1 >= attemptsMax)
+      const found = await ask(destination, index === to.length - 1)
       if (isAborted) return await never()
       if (!(found instanceof Fault)) return found
       fault = found

@@ -16,7 +16,14 @@ function lineOf(code: FaultCode): Readonly<Record<string, unknown>> {
   return JSON.parse(lines[0] ?? '') as Record<string, unknown>
 }
 
-const codesOfStates = ['overloaded', 'model_timeout', 'ledger_unavailable'] as const
+const codesOfStates = [
+  'overloaded',
+  'model_timeout',
+  'ledger_unavailable',
+  'upstream_unavailable',
+  'upstream_failed',
+  'upstream_timeout',
+] as const
 
 test.each(codesOfStates)(
   '%s, which lasts, is a short line: the cause in a few words, and no stack',

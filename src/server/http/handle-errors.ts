@@ -68,7 +68,14 @@ export function logProblem(log: Log, at: LogPlace, thrown: Refusal | Fault): voi
  * Faults of a state, not of a request: while it lasts every request is one, and a stack says
  * nothing of it. What stands behind an outage is logged once, when it begins.
  */
-const codesOfStates: readonly FaultCode[] = ['ledger_unavailable', 'overloaded', 'model_timeout']
+const codesOfStates: readonly FaultCode[] = [
+  'ledger_unavailable',
+  'overloaded',
+  'model_timeout',
+  'upstream_unavailable',
+  'upstream_failed',
+  'upstream_timeout',
+]
 
 function logFault(log: Log, at: LogPlace, fault: Fault): void {
   const place = { ...at, code: fault.code }
