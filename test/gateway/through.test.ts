@@ -181,7 +181,7 @@ test('one owner cannot take every place of an upstream', async () => {
     models: [{ name: 'llama3.2:3b', to: [{ upstream: 'ollama', model: 'llama3.2:3b' }], limits: [] }],
   })
   const other = await gateway.createKey({ owner: 'other' })
-  const leaving = new AbortController()
+  let leaving = new AbortController()
   const ask = (key?: string) =>
     gateway.post('/api/chat', chat(), { signal: leaving.signal, ...(key !== undefined && { key }) })
   const held = [ask(), ask()]
@@ -192,4 +192,11 @@ test('one owner cannot take every place of an upstream', async () => {
   await expect.poll(() => gateway.gateway.callsOpen()).toBe(3)
   leaving.abort()
   await Promise.allSettled([...held, theirs])
+  await expect.poll(() => gateway.gateway.callsOpen()).toBe(0)
+  // Each place is free again.
+  leaving = new AbortController()
+  const next = [ask(), ask()]
+  await expect.poll(() => gateway.gateway.callsOpen()).toBe(2)
+  leaving.abort()
+  await Promise.allSettled(next)
 })
