@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { Fault } from '../core/fault.ts'
 import type { Exchange } from '../guard/exchange/exchange.ts'
-import { keepHeaders, recordResponse } from '../guard/web/recorded-response.ts'
+import { abortIfLeft, keepHeaders, recordResponse } from '../guard/web/recorded-response.ts'
 import { answerProblem, type FaultListener, replaceResponse } from './answer-problem.ts'
 
 /**
@@ -15,7 +15,7 @@ export async function recordContext(
   run: () => Promise<Response | undefined>,
 ): Promise<Response | undefined> {
   try {
-    const returned = await run()
+    const returned = await run().finally(() => abortIfLeft(exchange, c.req.raw, routeOf(c)))
     const response = returned ?? c.res
     const recorded = await recordResponse(exchange, response, { method: c.req.method, route: routeOf(c) })
     if (returned !== undefined) return recorded

@@ -4,7 +4,7 @@ import { Refusal } from '../core/refusal.ts'
 import { noteProblem } from '../guard/exchange/attached-exchange.ts'
 import type { Exchange } from '../guard/exchange/exchange.ts'
 import type { Guard } from '../guard/guard.ts'
-import { keepHeaders, problemResponse, recordResponse } from '../guard/web/recorded-response.ts'
+import { abortIfLeft, keepHeaders, problemResponse, recordResponse } from '../guard/web/recorded-response.ts'
 import { WebHead } from '../guard/web/web-head.ts'
 import { endUsage } from '../limits/usage/end-usage.ts'
 import { noUsage, type Usage } from '../limits/usage/usage.ts'
@@ -30,7 +30,8 @@ export async function recordRequest(
   const exchange = guard.open(request, new WebHead(request, address()), request.method)
   let response: Response | undefined
   try {
-    response = await answerThrown(request, onFault, work.bind(undefined, exchange), exchange)
+    const working = answerThrown(request, onFault, work.bind(undefined, exchange), exchange)
+    response = await working.finally(() => abortIfLeft(exchange, request, route))
     return await recordResponse(exchange, response, { method: request.method, route })
   } catch (thrown) {
     // Any other error of the handler's is the runtime's to answer.

@@ -3,6 +3,7 @@ import { Fault } from '../../core/fault.ts'
 import { asError } from '../../core/problem.ts'
 import type { Answer, Exchange } from '../exchange/exchange.ts'
 import { faultAnswer } from '../exchange/fault-answer.ts'
+import { hasLeftSending } from './left-sending.ts'
 
 export interface RecordResponseOptions {
   readonly exchange: Exchange
@@ -152,6 +153,8 @@ class RecordedResponse {
   #begin(): void {
     if (this.#headers !== undefined) return
     const response = this.#response
+    // Before anything is known of an answer: there is no client for it.
+    if (response.req !== undefined && hasLeftSending(response.req)) this.abort()
     this.#status = checkStatus(response.statusCode)
     this.#headers = { ...response.getHeaders() }
     const length = Number(this.#headers['content-length'] ?? Number.NaN)

@@ -38,6 +38,11 @@ export async function recordResponse(
   return body === null ? response : new Response(body.pipeThrough(holdEnd(exchange)), response)
 }
 
+/** Records a request whose client has gone while it was worked on: no answer of it will leave. */
+export function abortIfLeft(exchange: Exchange, { signal }: Request, route: string | null): void {
+  if (signal.aborted) exchange.abort({ status: null, route, requestId: exchange.id })
+}
+
 /** Headers of a response that stay where a fault takes its place. */
 export function keepHeaders(from: Headers, to: Headers): void {
   for (const [name, value] of from) if (isKeptHeader(name) && !to.has(name)) to.append(name, value)
