@@ -216,6 +216,7 @@ describe('a call ends', () => {
     held.release()
     expect(await exits.quiet()).toEqual([])
     await expect.poll(exits.limits).toEqual({ tokens: 0, requests: 0, concurrent: 0 })
+    expect(exits.gateway.lines.join('\n')).toContain('the disk is full')
   })
 
   test('as a stream while the ledger is out at its end: broken off, stays settled, and is made up for', async () => {
