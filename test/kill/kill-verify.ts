@@ -1,12 +1,12 @@
 // `node test/kill/kill-verify.ts [ROUNDS]`: the server is killed (SIGKILL) at a random moment while
 // programs ask about keys. Every answer that one of them saw has its record afterwards, once, under
 // the key that was asked about, and the chain verifies. Exits with 1 where that is not so.
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { runCli, spawnCli, startServe, temporaryFolder } from '../e2e/run-cli.ts'
-import { askUntilKilled } from '../reliability/kill-ledger.ts'
+import { runCli, startServe, temporaryFolder } from '../e2e/run-cli.ts'
+import { askAtOnce, askUntilKilled, UnexpectedAnswer } from '../reliability/ask-until-killed.ts'
+import { exportRecords } from '../reliability/export-records.ts'
+import { killMoment } from '../reliability/kill-ledger.ts'
 
 const inFlight = 32
 /** Of one key and code the first five refusals of a minute have a record each. */
@@ -58,14 +58,11 @@ export async function killVerify(rounds: number, tell: (message: string) => void
     ])
     asked ??= await makeKeys(server.address, data)
     const keys = asked
-    await askUntilKilled(
-      server,
-      (saw) =>
-        verifyUntilClosed(server.address, keys, (requestId, answer) => {
-          seen.set(requestId, answer)
-          saw(requestId)
-        }),
-      () => {},
+    await askUntilKilled(server, killMoment, (saw) =>
+      verifyUntilClosed(server.address, keys, (requestId, answer) => {
+        seen.set(requestId, answer)
+        saw()
+      }),
     )
     const { code, stdout, stderr } = await runCli(['ledger', 'verify', '--data', data])
     if (code !== 0) throw new Error(`round ${round}: the ledger does not verify: ${stdout}${stderr}`)
@@ -128,30 +125,16 @@ async function verifyUntilClosed(
       })
     }
   }
-  const ends = await Promise.allSettled(
-    Array.from({ length: inFlight }, (_, index) => askOneAfterAnother(index)),
-  )
-  // Only the end of the server may have ended them.
-  for (const end of ends)
-    if (end.status === 'rejected' && end.reason instanceof UnexpectedAnswer) throw end.reason
+  await askAtOnce(inFlight, askOneAfterAnother)
 }
 
-class UnexpectedAnswer extends Error {}
-
 async function compare(seen: ReadonlyMap<string, Seen>, data: string): Promise<readonly string[]> {
-  const recorded = new Map<string, Seen[]>()
-  const child = spawnCli(['ledger', 'export', '--format', 'jsonl', '--data', data])
-  if (child.stdout === null) throw new Error('the export has no standard output')
-  child.stderr?.pipe(process.stderr)
-  const closed = once(child, 'close')
-  for await (const line of createInterface(child.stdout)) {
-    const { event, request_id, key_id, code, detail } = JSON.parse(line)
+  const recorded = new Map<string, object[]>()
+  for await (const { event, request_id, key_id, code, detail } of exportRecords(data)) {
     if (!event.startsWith('request.') || !seen.has(request_id)) continue
     const records = recorded.get(request_id) ?? []
-    recorded.set(request_id, [...records, { keyId: key_id, code, verifier: detail?.verifier }])
+    recorded.set(request_id, [...records, { keyId: key_id, code, verifier: detail?.['verifier'] }])
   }
-  const [code] = await closed
-  if (code !== 0) throw new Error(`ledger export ended with ${code}`)
   return [...seen].flatMap(([requestId, answer]) => {
     const records = recorded.get(requestId) ?? []
     const isSame = records.length === 1 && JSON.stringify(records[0]) === JSON.stringify(answer)

@@ -8,7 +8,9 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runCli, runJson, type ServeProcess, startServe, temporaryFolder } from '../e2e/run-cli.ts'
-import { countedTokens, type RecordLine, readRecords, startModel, UnexpectedAnswer } from './kill-gateway.ts'
+import { askAtOnce, askUntilKilled, type KillMoment, UnexpectedAnswer } from './ask-until-killed.ts'
+import { exportRecords, type RecordLine } from './export-records.ts'
+import { countedTokens, startModel } from './kill-gateway.ts'
 import type { Keys } from './kill-ledger.ts'
 
 export interface GatewayJobKills {
@@ -31,10 +33,7 @@ const inFlight = 32
 const reservedOfRound = 100_000
 /** The bound of one call, at most: its bytes, what a template adds, and 80 tokens of an answer. */
 const reservedOfOne = 800
-/** A kill comes after so many 202s of its round, and a moment. */
-const killFrom202s = 20
-const killUntil202s = 60
-const killWithinMs = 50
+const killMoment: KillMoment = { fromAnswers: 20, untilAnswers: 60, withinMs: 50 }
 /** As short as it may be: so long a job waits that was under way at the kill. */
 const jobLease = '5s'
 /** One in so many jobs is cancelled at once. */
@@ -70,9 +69,10 @@ export async function killGatewayJobs(
   const counted = await countedTokens(server, key?.id ?? '', admin)
   server.child.kill('SIGTERM')
   await once(server.child, 'close')
-  const records = await readRecords(data, ({ event }) => event.startsWith('job.'))
+  const records: RecordLine[] = []
+  for await (const record of exportRecords(data)) if (record.event.startsWith('job.')) records.push(record)
   const differences = differencesOf(records, accepted)
-  const recorded = records.reduce((sum, { measures }) => sum + (measures['tokens'] ?? 0), 0)
+  const recorded = records.reduce((sum, { measures }) => sum + (measures?.['tokens'] ?? 0), 0)
   // A kill costs what was spare of the stored limit, and what of that moment was reserved and not
   // stored with a job yet, or recorded and not settled yet.
   const lost = kills * (amount / 64 + inFlight * reservedOfOne)
@@ -100,25 +100,18 @@ async function submitUntilKilled(
   key: string,
   saw: (id: string) => void,
 ): Promise<void> {
-  const closed = once(server.child, 'close')
-  let left = randomInt(killFrom202s, killUntil202s)
-  let kill: NodeJS.Timeout | undefined
-  async function submitOneAfterAnother(): Promise<void> {
+  async function submitOneAfterAnother(sawOne: () => void): Promise<void> {
     for (;;) {
       const id = await submit(server, key)
       saw(id)
-      left -= 1
-      if (left === 0) kill = setTimeout(() => server.child.kill('SIGKILL'), randomInt(killWithinMs))
+      sawOne()
       if (randomInt(cancelEvery) === 0)
         await fetch(`${server.address}/jobs/${id}`, { method: 'DELETE', headers: headersOf(key) })
     }
   }
-  const ends = await Promise.allSettled(Array.from({ length: inFlight }, submitOneAfterAnother))
-  clearTimeout(kill)
-  // Only the kill may have ended them.
-  for (const end of ends)
-    if (end.status === 'rejected' && end.reason instanceof UnexpectedAnswer) throw end.reason
-  await closed
+  await askUntilKilled(server, killMoment, (sawOne) =>
+    askAtOnce(inFlight, () => submitOneAfterAnother(sawOne)),
+  )
 }
 
 function headersOf(key: string): Readonly<Record<string, string>> {
@@ -182,9 +175,9 @@ function differencesOf(records: readonly RecordLine[], accepted: readonly string
     const all = ends.get(id) ?? []
     const [end, ...more] = all.filter(({ event }) => event !== 'job.failed')
     if (end === undefined || more.length > 0) wrong.push(`${id} ended as ${JSON.stringify(all)}`)
-    else if (all.some((one) => one !== end && 'tokens' in one.measures))
+    else if (all.some((one) => one !== end && one.measures?.['tokens'] !== undefined))
       wrong.push(`${id} was charged more than once: ${JSON.stringify(all)}`)
-    else if (!Number.isInteger(end.measures['tokens'])) wrong.push(`${id} was charged nothing`)
+    else if (!Number.isInteger(end.measures?.['tokens'])) wrong.push(`${id} was charged nothing`)
   }
   return wrong
 }

@@ -9,7 +9,9 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import { runCli, runJson, type ServeProcess, spawnCli, startServe, temporaryFolder } from '../e2e/run-cli.ts'
+import { runCli, runJson, type ServeProcess, startServe, temporaryFolder } from '../e2e/run-cli.ts'
+import { askAtOnce, askUntilKilled, type KillMoment, UnexpectedAnswer } from './ask-until-killed.ts'
+import { exportRecords, type RecordLine } from './export-records.ts'
 import type { Keys } from './kill-ledger.ts'
 
 export interface GatewayKills {
@@ -27,12 +29,8 @@ const streams = 100
 /** Large enough for all streams. */
 const amount = 1_000_000_000
 const limit = `${amount} tokens/h`
-/**
- * A kill comes after fewer whole answers of its round, and a moment: where all streams end at once,
- * many are still under way.
- */
-const killUntilWhole = 60
-const killWithinMs = 30
+/** Where all streams end at once, many are still under way. */
+const killMoment: KillMoment = { fromAnswers: 1, untilAnswers: 60, withinMs: 30 }
 /** Kills beyond those asked for, while none has met a call under way. */
 const moreKills = 4
 
@@ -62,11 +60,13 @@ export async function killGateway(kills: number, tell: (message: string) => void
     tell(`${kill} of ${kills}: ${seen.whole.size - before} whole answers`)
   }
   await using server = await start()
-  const records = await readRecords(data, ({ event }) => /^request\.(?:started|finished)$/.test(event))
+  const records: RecordLine[] = []
+  for await (const record of exportRecords(data))
+    if (/^request\.(?:started|finished)$/.test(record.event)) records.push(record)
   differences.push(...differencesOf(records, seen))
   const { admin } = JSON.parse(readFileSync(join(data, 'first-keys.json'), 'utf8')) as Keys
   const counted = await countedTokens(server, key?.id ?? '', admin)
-  const recorded = records.reduce((sum, { measures }) => sum + (measures['tokens'] ?? 0), 0)
+  const recorded = records.reduce((sum, { measures }) => sum + (measures?.['tokens'] ?? 0), 0)
   if (!(counted >= recorded))
     differences.push(`the limit has counted ${counted} tokens, ${recorded} are recorded`)
   const { code, stdout, stderr } = await runCli(['ledger', 'verify', '--data', data])
@@ -96,22 +96,14 @@ export async function startModel(): Promise<ModelProcess> {
 }
 
 async function streamUntilKilled(server: ServeProcess, key: string, seen: Seen): Promise<void> {
-  const closed = once(server.child, 'close')
-  let left = randomInt(1, killUntilWhole)
-  let kill: NodeJS.Timeout | undefined
-  const sawWhole = (requestId: string): void => {
-    seen.whole.add(requestId)
-    left -= 1
-    if (left === 0) kill = setTimeout(() => server.child.kill('SIGKILL'), randomInt(killWithinMs))
-  }
-  const clients = await Promise.allSettled(
-    Array.from({ length: streams }, () => streamOneAfterAnother(server.address, key, seen, sawWhole)),
+  await askUntilKilled(server, killMoment, (saw) =>
+    askAtOnce(streams, () =>
+      streamOneAfterAnother(server.address, key, seen, (requestId) => {
+        seen.whole.add(requestId)
+        saw()
+      }),
+    ),
   )
-  clearTimeout(kill)
-  await closed
-  // Only the end of the server may have ended them.
-  for (const end of clients)
-    if (end.status === 'rejected' && end.reason instanceof UnexpectedAnswer) throw end.reason
 }
 
 async function streamOneAfterAnother(
@@ -151,41 +143,6 @@ async function isWhole(body: ReadableStream<Uint8Array>): Promise<boolean> {
   return text.includes('data: [DONE]')
 }
 
-export class UnexpectedAnswer extends Error {
-  constructor(answer: string) {
-    super(`an answer was not expected: ${answer}`)
-  }
-}
-
-export interface RecordLine {
-  readonly event: string
-  readonly request_id: string
-  readonly key_id: string | null
-  readonly owner: string | null
-  readonly route: string | null
-  readonly measures: Readonly<Record<string, number>>
-  readonly detail: Readonly<Record<string, unknown>> | null
-}
-
-/** By the real export. */
-export async function readRecords(
-  data: string,
-  isWanted: (record: RecordLine) => boolean,
-): Promise<readonly RecordLine[]> {
-  const child = spawnCli(['ledger', 'export', '--format', 'jsonl', '--data', data])
-  if (child.stdout === null) throw new Error('the export has no standard output')
-  child.stderr?.pipe(process.stderr)
-  const closed = once(child, 'close')
-  const records: RecordLine[] = []
-  for await (const line of createInterface(child.stdout)) {
-    const record = JSON.parse(line) as RecordLine
-    if (isWanted(record)) records.push(record)
-  }
-  const [code] = await closed
-  if (code !== 0) throw new Error(`ledger export ended with ${code}`)
-  return records
-}
-
 function differencesOf(records: readonly RecordLine[], { whole }: Seen): readonly string[] {
   const starts = new Map<string, RecordLine>()
   const ends = new Map<string, RecordLine[]>()
@@ -208,7 +165,8 @@ function differencesOf(records: readonly RecordLine[], { whole }: Seen): readonl
 
 function faultsOfLate(id: string, start: RecordLine, end: RecordLine): readonly string[] {
   const isSame = (['key_id', 'owner', 'route'] as const).every((field) => start[field] === end[field])
-  const isCharged = end.measures['tokens'] === start.detail?.['reserved'] && end.measures['requests'] === 1
+  const isCharged =
+    end.measures?.['tokens'] === start.detail?.['reserved'] && end.measures?.['requests'] === 1
   const isSaid = end.detail?.['usage'] === 'reserved' && end.detail['end'] === undefined
   return isSame && isCharged && isSaid ? [] : [`${id} was ended late as ${JSON.stringify(end)}`]
 }

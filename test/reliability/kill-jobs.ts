@@ -6,8 +6,9 @@ import { randomInt, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { runCli, type ServeProcess, spawnCli, startServe, temporaryFolder } from '../e2e/run-cli.ts'
+import { runCli, type ServeProcess, startServe, temporaryFolder } from '../e2e/run-cli.ts'
+import { askAtOnce, askUntilKilled, type KillMoment, UnexpectedAnswer } from './ask-until-killed.ts'
+import { exportRecords } from './export-records.ts'
 
 export interface KillJobsOutcome {
   readonly rounds: number
@@ -37,10 +38,7 @@ interface AcceptedJob {
 const inFlight = 32
 /** Of several slices, so that a kill comes between them. */
 const batchInputs = 30
-/** A kill comes after so many 202s of its round, and a moment: however slow the machine. */
-const killFrom202s = 15
-const killUntil202s = 50
-const killWithinMs = 50
+const killMoment: KillMoment = { fromAnswers: 15, untilAnswers: 50, withinMs: 50 }
 /** As short as it may be: so long a job waits that was under way at the kill. */
 const jobLease = '5s'
 /** Every so many accepted jobs, one request is sent again after the last kill. */
@@ -137,10 +135,7 @@ async function submitUntilKilled(
   key: string,
   saw: (job: AcceptedJob) => void,
 ): Promise<void> {
-  const closed = once(server.child, 'close')
-  let left = randomInt(killFrom202s, killUntil202s)
-  let kill: ReturnType<typeof setTimeout> | undefined
-  async function submitOneAfterAnother(): Promise<void> {
+  async function submitOneAfterAnother(sawOne: () => void): Promise<void> {
     for (;;) {
       const texts = Array.from(
         { length: randomInt(4) === 0 ? batchInputs : 1 },
@@ -149,16 +144,12 @@ async function submitUntilKilled(
       const idempotencyKey = randomUUID()
       const id = await submit(server.address, key, { texts, idempotencyKey })
       saw({ id, texts, idempotencyKey })
-      left -= 1
-      if (left === 0) kill = setTimeout(() => server.child.kill('SIGKILL'), randomInt(killWithinMs))
+      sawOne()
     }
   }
-  const ends = await Promise.allSettled(Array.from({ length: inFlight }, submitOneAfterAnother))
-  clearTimeout(kill)
-  // Only the kill may have ended them.
-  for (const end of ends)
-    if (end.status === 'rejected' && end.reason instanceof UnexpectedAnswer) throw end.reason
-  await closed
+  await askUntilKilled(server, killMoment, (sawOne) =>
+    askAtOnce(inFlight, () => submitOneAfterAnother(sawOne)),
+  )
 }
 
 /** Gives the id of the job that the request has made. */
@@ -183,8 +174,6 @@ async function submit(
   if (answer.status !== 202) throw new UnexpectedAnswer(`${answer.status} ${body}`)
   return (JSON.parse(body) as { readonly id: string }).id
 }
-
-class UnexpectedAnswer extends Error {}
 
 interface Job {
   readonly status: string
@@ -238,18 +227,11 @@ async function repeatSome(
 
 /** How often each job has finished by the ledger, by the real export. */
 export async function countFinished(data: string): Promise<ReadonlyMap<string, number>> {
-  const args = ['ledger', 'export', '--event', 'job.finished', '--format', 'jsonl', '--data', data]
-  const child = spawnCli(args)
-  if (child.stdout === null) throw new Error('the export has no standard output')
-  child.stderr?.pipe(process.stderr)
-  const closed = once(child, 'close')
   const counts = new Map<string, number>()
-  for await (const line of createInterface(child.stdout)) {
-    const { detail } = JSON.parse(line) as { readonly detail: { readonly job: string } }
-    counts.set(detail.job, (counts.get(detail.job) ?? 0) + 1)
+  for await (const { detail } of exportRecords(data, '--event', 'job.finished')) {
+    const id = String(detail?.['job'])
+    counts.set(id, (counts.get(id) ?? 0) + 1)
   }
-  const [code] = await closed
-  if (code !== 0) throw new Error(`ledger export ended with ${code}`)
   return counts
 }
 

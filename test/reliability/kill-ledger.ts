@@ -1,12 +1,11 @@
 // `node test/reliability/kill-ledger.ts [ROUNDS]`: the server is killed (SIGKILL) at a random
 // moment under load, again and again. Every answer that a client saw has its record afterwards,
 // once, and the chain verifies. Exits with 1 where that is not so.
-import { randomInt } from 'node:crypto'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { runCli, type ServeProcess, spawnCli, startServe, temporaryFolder } from '../e2e/run-cli.ts'
+import { runCli, startServe, temporaryFolder } from '../e2e/run-cli.ts'
+import { askAtOnce, askUntilKilled, type KillMoment, UnexpectedAnswer } from './ask-until-killed.ts'
+import { exportRecords } from './export-records.ts'
 
 export interface KillOutcome {
   readonly rounds: number
@@ -24,10 +23,7 @@ export interface KillOutcome {
 }
 
 const inFlight = 32
-/** A kill comes after so many answers of its round, and a moment: however slow the machine. */
-const killFromAnswers = 30
-const killUntilAnswers = 150
-const killWithinMs = 20
+export const killMoment: KillMoment = { fromAnswers: 30, untilAnswers: 150, withinMs: 20 }
 
 /**
  * Plays the rounds on a data folder of its own. Throws where a chain does not verify, or where an
@@ -41,10 +37,11 @@ export async function killLedger(rounds: number, tell: (message: string) => void
     const before = answered.size
     await using server = await startServe(data, ['--limit-default', '', '--log-level', 'error'])
     const keys = JSON.parse(readFileSync(join(data, 'first-keys.json'), 'utf8')) as Keys
-    await askUntilKilled(
-      server,
-      (saw) => askUntilClosed(server.address, keys, saw),
-      (requestId) => answered.add(requestId),
+    await askUntilKilled(server, killMoment, (saw) =>
+      askUntilClosed(server.address, keys, (requestId) => {
+        answered.add(requestId)
+        saw()
+      }),
     )
     const { code, stdout, stderr } = await runCli(['ledger', 'verify', '--data', data])
     if (code !== 0) throw new Error(`round ${round}: the ledger does not verify: ${stdout}${stderr}`)
@@ -63,24 +60,6 @@ export async function killLedger(rounds: number, tell: (message: string) => void
 export interface Keys {
   readonly admin: string
   readonly demo: string
-}
-
-/** Kills the server at a random moment, some answers after `ask` has begun to see them. */
-export async function askUntilKilled(
-  server: ServeProcess,
-  ask: (saw: (requestId: string) => void) => Promise<void>,
-  saw: (requestId: string) => void,
-): Promise<void> {
-  const closed = once(server.child, 'close')
-  let left = randomInt(killFromAnswers, killUntilAnswers)
-  let kill: NodeJS.Timeout | undefined
-  await ask((requestId) => {
-    saw(requestId)
-    left -= 1
-    if (left === 0) kill = setTimeout(() => server.child.kill('SIGKILL'), randomInt(killWithinMs))
-  })
-  clearTimeout(kill)
-  await closed
 }
 
 /**
@@ -108,16 +87,7 @@ export async function askUntilClosed(
       saw(requestId)
     }
   }
-  const ends = await Promise.allSettled(Array.from({ length: inFlight }, askOneAfterAnother))
-  // Only the end of the server may have ended them.
-  for (const end of ends)
-    if (end.status === 'rejected' && end.reason instanceof UnexpectedAnswer) throw end.reason
-}
-
-class UnexpectedAnswer extends Error {
-  constructor(status: number) {
-    super(`an answer with the status ${status} was not expected`)
-  }
+  await askAtOnce(inFlight, askOneAfterAnother)
 }
 
 /** How many records each request has, by the real export; by our id, or by the client's own. */
@@ -125,19 +95,9 @@ export async function countRecords(
   data: string,
   by: 'request_id' | 'client_request_id' = 'request_id',
 ): Promise<ReadonlyMap<string, number>> {
-  const child = spawnCli(['ledger', 'export', '--format', 'jsonl', '--data', data])
-  if (child.stdout === null) throw new Error('the export has no standard output')
-  child.stderr?.pipe(process.stderr)
-  const closed = once(child, 'close')
   const counts = new Map<string, number>()
-  for await (const line of createInterface(child.stdout)) {
-    const { event, [by]: id } = JSON.parse(line) as Record<typeof by, string | null> & {
-      readonly event: string
-    }
+  for await (const { event, [by]: id } of exportRecords(data))
     if (event.startsWith('request.') && id !== null) counts.set(id, (counts.get(id) ?? 0) + 1)
-  }
-  const [code] = await closed
-  if (code !== 0) throw new Error(`ledger export ended with ${code}`)
   return counts
 }
 

@@ -7,8 +7,8 @@ import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { runJson, type ServeProcess, spawnCli, startServe, temporaryFolder } from '../e2e/run-cli.ts'
+import { runJson, type ServeProcess, startServe, temporaryFolder } from '../e2e/run-cli.ts'
+import { exportRecords } from './export-records.ts'
 import type { Keys } from './kill-ledger.ts'
 
 /** What one key has used, by each that counts it. */
@@ -188,17 +188,8 @@ async function usedBy(
 
 /** The sum of `measures.requests` in all records of a key, by the real export. */
 async function sumRequests(data: string, keyId: string): Promise<number> {
-  const child = spawnCli(['ledger', 'export', '--format', 'jsonl', '--key', keyId, '--data', data])
-  if (child.stdout === null) throw new Error('the export has no standard output')
-  child.stderr?.pipe(process.stderr)
-  const closed = once(child, 'close')
   let sum = 0
-  for await (const line of createInterface(child.stdout)) {
-    const { measures } = JSON.parse(line) as { readonly measures: { readonly requests?: number } | null }
-    sum += measures?.requests ?? 0
-  }
-  const [code] = await closed
-  if (code !== 0) throw new Error(`ledger export ended with ${code}`)
+  for await (const { measures } of exportRecords(data, '--key', keyId)) sum += measures?.['requests'] ?? 0
   return sum
 }
 
