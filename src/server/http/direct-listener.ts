@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Maybe } from '../../core/after.ts'
 import type { Fault } from '../../core/fault.ts'
+import { GatheredBytes } from '../../core/gathered-bytes.ts'
 import { problemOf } from '../../core/problem.ts'
 import type { WrittenJson } from '../../core/written-json.ts'
 import type { Caller } from '../../guard/caller.ts'
@@ -190,17 +191,16 @@ class DirectAnswer implements DirectRequest {
 
   #read(): void {
     holdBody(this.#deps.budget, Number(this.#request.headers['content-length']), this.#holder)
-    const chunks: Buffer[] = []
-    const gather = (chunk: Buffer): void => void chunks.push(chunk)
-    const work = (): void => this.#work(chunks)
+    const gathered = new GatheredBytes()
+    const gather = (piece: Buffer): void => gathered.add(piece)
+    const work = (): void => this.#work(gathered.take())
     this.#request.on('data', gather).on('end', work).on('error', this.#fail)
   }
 
-  #work(chunks: readonly [Buffer] | readonly Buffer[]): void {
+  #work(body: Buffer): void {
     const { bodyMax, answer } = this.#endpoint
     try {
-      const sent = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)
-      const answering = answer(readJsonBody(this.#request, sent, bodyMax), this)
+      const answering = answer(readJsonBody(this.#request, body, bodyMax), this)
       if (answering instanceof Promise) {
         holdDuring(this.exchange.usage, answering, this.#logFault)
         answering.then(this.#succeed).catch(this.#fail)

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import fc from 'fast-check'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { formatRequest, RawConnection, type RawRequest } from '../../../test/parity/raw-http.ts'
 import { createHeldModel } from '../../../test/support/held-model.ts'
 import { askRaw, json, listen, toApp } from '../../../test/support/listening-app.ts'
@@ -115,6 +115,26 @@ describe('a prediction without the framework', () => {
       expect(JSON.parse((await connection.answer()).body)).toMatchObject({ text })
     connection.close()
     expect([server.records.length, server.sentByApp()]).toEqual([3, 0])
+  })
+
+  test('a body is copied as it comes: a piece of a byte would keep the read that brought it', async () => {
+    const server = await listen()
+    server.app.server.prependListener('request', (request) => {
+      const emit = request.emit.bind(request)
+      vi.spyOn(request, 'emit').mockImplementation((name, ...values: unknown[]) => {
+        const isHeard = emit(name, ...values)
+        // Another read may use its memory, once it has been passed on.
+        if (name === 'data') (values[0] as Buffer).fill(' ')
+        return isHeard
+      })
+    })
+    const headers = [json, ['X-API-Key', server.keys.right] as const]
+    const connection = new RawConnection(server.port)
+    for (const byte of formatRequest({ headers, body: '{"text":"one"}' }).toString().match(/./gs) ?? [])
+      await connection.write(Buffer.from(byte))
+    const { status, body } = await connection.answer()
+    connection.close()
+    expect([status, JSON.parse(body), server.sentByApp()]).toMatchObject([200, { text: 'one' }, 0])
   })
 
   test('a client that goes in the middle of its body, or of the work, holds no place, and is recorded as the app does', async () => {
