@@ -1,5 +1,6 @@
 import type { UpstreamSettings } from '../../src/gateway/gateway-settings.ts'
 import { presets } from '../../src/gateway/presets/presets.ts'
+import type { Upstream } from '../../src/gateway/upstreams/upstream.ts'
 
 /** An upstream with the defaults of the configuration, called after its preset. */
 export function testUpstream(
@@ -19,5 +20,27 @@ export function testUpstream(
     breaker: { failures: 5, pauseMs: 5_000, pauseMaxMs: 60_000 },
     connectionsMax: 1_024,
     ...settings,
+  }
+}
+
+/** An upstream that does what the test says, and nothing else. */
+export function fakeUpstream(
+  own: Parameters<typeof testUpstream>[0],
+  does: Partial<Omit<Upstream, 'settings' | 'preset'>>,
+): Upstream {
+  const unasked = (): never => {
+    throw new Error('the test does not say what it does then')
+  }
+  return {
+    settings: testUpstream(own),
+    preset: presets[own.preset],
+    waitMs: () => 0,
+    send: unasked,
+    ask: unasked,
+    models: unasked,
+    redact: (text) => text,
+    status: unasked,
+    close: async () => {},
+    ...does,
   }
 }

@@ -1,26 +1,20 @@
 import { expect, test } from 'vitest'
-import { testUpstream } from '../../../test/support/test-upstream.ts'
-import { presets } from '../presets/presets.ts'
+import { fakeUpstream } from '../../../test/support/test-upstream.ts'
 import type { AttemptListener, Upstream } from '../upstreams/upstream.ts'
 import { findAnswer } from './find-answer.ts'
 
 /** An upstream of a call that the test answers by hand. */
 function heldUpstream() {
   const asked: AttemptListener[] = []
-  const upstream: Upstream = {
-    settings: testUpstream({ preset: 'openai', retries: 3 }),
-    preset: presets.openai,
-    ask: () => Promise.reject(new Error('nothing is asked beside calls')),
-    waitMs: () => 0,
-    send(_, listener) {
-      asked.push(listener)
-      return { abort() {}, pause() {}, resume() {} }
+  const upstream = fakeUpstream(
+    { preset: 'openai', retries: 3 },
+    {
+      send(_, listener) {
+        asked.push(listener)
+        return { abort() {}, pause() {}, resume() {} }
+      },
     },
-    models: async () => undefined,
-    redact: (text) => text,
-    status: () => ({}) as ReturnType<Upstream['status']>,
-    close: async () => {},
-  }
+  )
   return { upstream, asked }
 }
 

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
+import { fakeUpstream } from '../../../test/support/test-upstream.ts'
 import { Fault } from '../../core/fault.ts'
-import type { CallBody } from '../body/call-body.ts'
+import { readCall } from '../body/read-call.ts'
+import { chatCompletions } from '../presets/shared-routes.ts'
 import type { Upstream } from '../upstreams/upstream.ts'
 import { createPromptCounts, type PromptCount } from './prompt-counts.ts'
 import { createUpstreamPlaces } from './upstream-places.ts'
@@ -9,22 +11,23 @@ const sent = Buffer.from('{"model":"m","messages":[]}')
 
 /** An upstream that counts 5 tokens, and what is done before each answer. */
 function upstreamThat(before: () => void, { connectionsMax = 10, waitMs = 0 } = {}): Upstream {
-  // No more of one than a count looks at.
-  return {
-    preset: { counter: 'vllm' },
-    settings: { connectionsMax },
-    waitMs: () => waitMs,
-    ask: async () => {
-      before()
-      return { body: Buffer.from('{"count":5}') }
+  return fakeUpstream(
+    { preset: 'vllm', connectionsMax },
+    {
+      waitMs: () => waitMs,
+      ask: async () => {
+        before()
+        return { body: Buffer.from('{"count":5}') }
+      },
     },
-  } as unknown as Upstream
+  )
 }
 
+const rules = { route: chatCompletions, closedFields: [], refusesMediaByUrl: true }
+
 function callOf(owner: string, upstream: Upstream): Parameters<typeof counts.count>[0] {
-  // The same of a body.
-  const body = { hasMedia: false, bytes: sent } as unknown as CallBody
-  return { owner, to: { upstream, model: 'm' }, path: '/v1/chat/completions', body, write: () => sent }
+  const body = readCall(sent, rules)
+  return { owner, to: { upstream, model: 'm' }, path: chatCompletions.path, body, write: () => sent }
 }
 
 let now = 0

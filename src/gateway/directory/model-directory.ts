@@ -63,17 +63,9 @@ export function createModelDirectory(
     if (name === undefined) return onlyModel(upstreams)
     const alias = aliases.find(name)
     if (alias !== undefined) return ofAlias(alias, upstreams) ?? refuseUnknown()
-    let hasAsked = true
-    for (const find of [findExactly, findInAnyCase])
-      for (const upstream of upstreams.filter(listsItself)) {
-        // One by one: an upstream that is slow to say delays no call for one before it.
-        const names = await upstream.models()
-        if (names === undefined) hasAsked = false
-        const model = names && find(name, names, upstream.preset.hasTags)
-        if (model !== undefined) return ofListed(upstream, model, upstreams)
-      }
-    if (!hasAsked) throw new Fault('upstream_unavailable', 'no upstream could be asked for its models')
-    return refuseUnknown()
+    const found = (await findListed(name, upstreams, false)) ?? (await findListed(name, upstreams, true))
+    if (found === undefined) return refuseUnknown()
+    return ofListed(found.upstream, found.model, upstreams)
   }
 
   /** What an upstream lists under an alias's name is that alias, with its limits. */
@@ -144,6 +136,32 @@ function createResolved(all: readonly Upstream[]): {
   }
 
   return { ofAlias, ofUpstream }
+}
+
+/**
+ * The first upstream that lists a model. Those that did not say their models the last time are
+ * waited for only where no other one has it: one that hangs delays no call for another.
+ *
+ * @param isPatient whether to wait for them, too
+ * @throws Fault `upstream_unavailable` where it is not there and one of them did not say its models
+ */
+async function findListed(
+  name: string,
+  upstreams: readonly Upstream[],
+  isPatient: boolean,
+): Promise<Destination | undefined> {
+  let hasAsked = true
+  for (const find of [findExactly, findInAnyCase])
+    for (const upstream of upstreams.filter(listsItself)) {
+      // One by one: an upstream that is slow to say delays no call for one before it.
+      const names = await upstream.models(isPatient)
+      if (names === undefined) hasAsked = false
+      const model = names && find(name, names, upstream.preset.hasTags)
+      if (model !== undefined) return { upstream, model }
+    }
+  if (isPatient && !hasAsked)
+    throw new Fault('upstream_unavailable', 'no upstream could be asked for its models')
+  return undefined
 }
 
 function listsItself({ settings }: Upstream): boolean {

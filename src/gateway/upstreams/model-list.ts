@@ -3,8 +3,12 @@ import type { AskUpstream } from './upstream.ts'
 
 /** The names of the models that an upstream lists. */
 export interface ModelList {
-  /** Asks where the last list is older than half a minute; callers at once share one question. */
-  readonly names: () => Promise<readonly string[] | undefined>
+  /**
+   * Asks where the last list is older than half a minute; callers at once share one question.
+   *
+   * @param isPatient whether to wait for the answer also where the last question had none
+   */
+  readonly names: (isPatient: boolean) => Promise<readonly string[] | undefined>
   /** The last list, however old. */
   readonly last: () => readonly string[] | undefined
 }
@@ -41,23 +45,25 @@ export function createModelList(options: ModelListOptions): ModelList {
   let last: readonly string[] | undefined
   let validUntil = Number.NEGATIVE_INFINITY
   let asking: Promise<void> | undefined
+  let hasFailed = false
 
   async function askNow(): Promise<void> {
     const answer = await ask(path, { withinMs: answerMs, bytesMax: listBytesMax })
     const names = 'body' in answer ? readNames(answer.body, form) : undefined
-    validUntil = monotonic() + (names === undefined ? pauseMs : keptMs)
+    hasFailed = names === undefined
+    validUntil = monotonic() + (hasFailed ? pauseMs : keptMs)
     if (names !== undefined) last = names
     else onFailed('problem' in answer ? answer.problem : 'its list of models cannot be read')
   }
 
   return {
     last: () => last,
-    async names() {
+    async names(isPatient) {
       if (asking === undefined && monotonic() >= validUntil && mayAsk())
         asking = askNow().finally(() => {
           asking = undefined
         })
-      await asking
+      if (isPatient || !hasFailed) await asking
       return last
     },
   }

@@ -67,7 +67,7 @@ export function openUpstream(settings: UpstreamSettings, preset: Preset, deps: U
     waitMs,
     send: calls.send,
     ask,
-    models: async () => list?.names(),
+    models: async (isPatient = true) => list?.names(isPatient),
     redact: credential.redact,
     status: () => ({
       name,
