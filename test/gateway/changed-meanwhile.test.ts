@@ -5,7 +5,7 @@ import { createInProcessLimiter } from '../../src/limits/in-process/in-process-l
 import type { Limiter } from '../../src/limits/limiter.ts'
 import { createMemoryKeyStore } from '../../src/storage/memory/key-store.ts'
 import { createTestTime } from '../support/test-time.ts'
-import { type EndingOptions, openLimitedCalls, readToItsEnd } from './ending-calls.ts'
+import { breakLedger, type EndingOptions, openLimitedCalls, readToItsEnd } from './ending-calls.ts'
 import { openGateway } from './open-gateway.ts'
 import {
   type Behaviour,
@@ -98,6 +98,23 @@ test('a store that is out in the middle of a stream cuts no call, and says of a 
 })
 
 describe('in the middle of a stream', () => {
+  test('a ledger that is out, and back before its end, ends no call but those that begin meanwhile', async () => {
+    const { state, wrap } = breakLedger('request.started', 'request.finished')
+    state.isOut = false
+    await using calls = await open({ ledger: wrap })
+    const { rest } = await calls.begin()
+    state.isOut = true
+    expect((await calls.read(paused, stream, calls)).status).toBe(503)
+    state.isOut = false
+    calls.upstream.next()
+    expect(await rest()).toMatchObject({ isWhole: true, text: expect.stringContaining(done) })
+    expect(await calls.quiet()).toMatchObject([
+      { event: 'request.started' },
+      { event: 'request.finished', code: null, measures: { requests: 1, tokens: 5 } },
+    ])
+    expect(await calls.limits()).toEqual({ tokens: 5, requests: 1, concurrent: 0 })
+  })
+
   test('a limit that is lowered cuts no call, keeps what it has used, and refuses the next', async () => {
     await using calls = await open()
     const { rest } = await calls.begin()
