@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startOllama } from '../gateway/simulators/ollama.ts'
 import { installProject } from './install-project.ts'
 
 /** A project that has installed both packages. */
@@ -111,38 +112,62 @@ describe('npx', () => {
     })
   })
 
-  test('@modelward/server serve, in a folder that is empty, answers the request of the README', async () => {
-    const child = spawn('npx', ['--no-install', '@modelward/server', 'serve', '--port', '0'], {
+  /** A server of the project, and what it is asked with: a key of its own. */
+  async function serve(...flags: readonly string[]) {
+    const child = spawn('npx', ['--no-install', '@modelward/server', 'serve', '--port', '0', ...flags], {
       cwd: both.folder,
       stdio: ['ignore', 'pipe', 'ignore'],
       // A process group of its own: npx passes no signal on everywhere.
       detached: true,
     })
     const closed = once(child, 'close')
-    try {
-      let address: string | undefined
-      for await (const line of createInterface({ input: child.stdout })) {
-        address = /http:\/\/[\w.:]+/.exec(line)?.[0]
-        if (address !== undefined) break
-      }
-      const created = await run(
-        both.folder,
-        'npx',
-        '--no-install',
-        'modelward',
-        'keys',
-        'create',
-        '--name',
-        'a',
-      )
-      const [curl = ''] = /^curl .*$/m.exec(await readFile('README.md', 'utf8')) ?? []
-      const line = curl.replace('http://127.0.0.1:8000', address ?? '')
-      const env = `export KEY=${created.stdout.trim()}`
-      const { stdout } = await run(both.folder, '/bin/sh', '-c', `${env}\n${line}`)
-      expect(JSON.parse(stdout)).toMatchObject({ sentiment: 'positive' })
-    } finally {
-      process.kill(-Number(child.pid), 'SIGTERM')
-      await closed
+    let address = ''
+    for await (const line of createInterface({ input: child.stdout })) {
+      address = /http:\/\/[\w.:]+/.exec(line)?.[0] ?? ''
+      if (address !== '') break
+    }
+    return {
+      address,
+      async createKey(...more: readonly string[]) {
+        const create = ['--no-install', 'modelward', 'keys', 'create', '--name', 'a', ...more]
+        return (await run(both.folder, 'npx', ...create)).stdout.trim()
+      },
+      async [Symbol.asyncDispose]() {
+        process.kill(-Number(child.pid), 'SIGTERM')
+        await closed
+      },
+    }
+  }
+
+  test('@modelward/server serve, in a folder that is empty, answers the request of the README', async () => {
+    await using served = await serve()
+    const [curl = ''] = /^curl .*$/m.exec(await readFile('README.md', 'utf8')) ?? []
+    const line = curl.replace('http://127.0.0.1:8000', served.address)
+    const env = `export KEY=${await served.createKey()}`
+    const { stdout } = await run(both.folder, '/bin/sh', '-c', `${env}\n${line}`)
+    expect(JSON.parse(stdout)).toMatchObject({ sentiment: 'positive' })
+  })
+
+  test('@modelward/server serve before a model server passes answers on, whole and streamed, with the newest packages that its ranges allow', async () => {
+    await using ollama = await startOllama()
+    const data = ['--data', 'before-a-model-server']
+    await using served = await serve('--upstream', ollama.url, '--preset', 'ollama', ...data)
+    const headers = {
+      authorization: `Bearer ${await served.createKey(...data)}`,
+      'content-type': 'application/json',
+    }
+    for (const [stream, last] of [
+      [false, '}'],
+      [true, 'data: [DONE]'],
+    ] as const) {
+      const body = JSON.stringify({
+        model: 'llama3.2:3b',
+        stream,
+        messages: [{ role: 'user', content: 'why' }],
+      })
+      const answer = await fetch(`${served.address}/v1/chat/completions`, { method: 'POST', headers, body })
+      const text = await answer.text()
+      expect([answer.status, text.trimEnd().endsWith(last)], text).toEqual([200, true])
     }
   })
 })
