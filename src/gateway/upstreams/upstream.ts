@@ -114,7 +114,8 @@ export interface Upstream {
    * The names that it lists, kept 30 s; an upstream that cannot be asked keeps the last ones, and
    * undefined is one that never could.
    *
-   * @param isPatient whether to wait also for one that did not say them the last time; @default true
+   * @param isPatient whether to wait also for one that did not say them the last time. @default
+   *   true
    */
   readonly models: (isPatient?: boolean) => Promise<readonly string[] | undefined>
   /** Takes its credential out of a text, by value: before that is cut, or told that it was. */
