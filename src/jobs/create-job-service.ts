@@ -22,6 +22,7 @@ import { createSubmitJob, type SubmitJobOptions } from './submit-job.ts'
 import type { JobModels } from './worker/ask-model.ts'
 import { type ExpireJobsOptions, expireJobs } from './worker/expire-jobs.ts'
 import { JobWorker } from './worker/job-worker.ts'
+import { type ReportUnservedOptions, reportUnserved } from './worker/report-unserved.ts'
 
 export interface JobServiceOptions {
   /** Not closed with the service. */
@@ -112,6 +113,7 @@ export function createJobService(options: JobServiceOptions): JobService {
   const stopExpiring = expireJobs(deps)
   worker?.wake()
   const recorded = recordLate(options, deps)
+  const reported = worker && reportUnserved(deps)
   let closed: Promise<void> | undefined
   const close = async (graceMs: number): Promise<void> => {
     stopExpiring()
@@ -121,6 +123,7 @@ export function createJobService(options: JobServiceOptions): JobService {
     stopWatching()
     await usages.close()
     await recorded
+    await reported
   }
   return {
     runOnce: deps.runOnce,
@@ -149,6 +152,7 @@ async function recordLate({ ledger, telemetry }: JobServiceOptions, deps: Deps):
 
 type Deps = SubmitJobOptions &
   JobAccessOptions &
+  ReportUnservedOptions &
   ExpireJobsOptions & { readonly worker: JobWorker | undefined }
 
 function createDeps(options: JobServiceOptions): Deps {

@@ -72,6 +72,7 @@ export interface EventFields {
   readonly 'jobs.leases_renewed': OutageFields
   readonly 'jobs.sweep_failed': BriefFields & { readonly task: string }
   readonly 'jobs.ends_unknown': NoFields
+  readonly 'jobs.unserved': { readonly jobs: number; readonly models: readonly string[] }
   readonly 'job.attempt_failed': { readonly job: string; readonly attempt: number }
   readonly 'job.dead': { readonly job: string; readonly attempts: number; readonly code: string }
   readonly 'job.damaged': { readonly job: string }

@@ -68,6 +68,16 @@ export const jobEvents: {
     remedy: 'The next start looks again.',
     fields: {},
   },
+  'jobs.unserved': {
+    level: 'warn',
+    sentence: 'jobs wait for a model, or an upstream, that this process does not serve',
+    remedy:
+      'Said at a start. They wait, and count in `--queue-max`, until a process serves it again: in a fleet another node may. Put it back into the configuration, or end them: `modelward jobs list --status queued`, `modelward jobs cancel ID`.',
+    fields: {
+      jobs: 'how many of the newest 1,000 that wait',
+      models: 'which, 8 at most; `upstream:NAME` is a model server’s',
+    },
+  },
   'job.attempt_failed': {
     level: 'error',
     sentence: 'an attempt at a job failed',

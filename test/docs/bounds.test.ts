@@ -37,6 +37,8 @@ const ofNoClient = new Set([
   'jobs/share-places.ts servedAtOnceMax',
   'jobs/submit-job.ts namedMax',
   'jobs/worker/expire-jobs.ts lookedAtMax',
+  'jobs/worker/report-unserved.ts jobsMax',
+  'jobs/worker/report-unserved.ts modelsMax',
   'keys/service/issue-keys.ts changeTriesMax',
   'keys/store/key-store.ts keyUsesMax',
   'keys/owners/owner-service.ts changeTriesMax',

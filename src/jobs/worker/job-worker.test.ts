@@ -123,6 +123,17 @@ describe('a failing model', () => {
     expect(operational.map(({ requestId }) => requestId)).toEqual(Array(4).fill('req1'))
   })
 
+  test('that a process does not serve any more is named as it starts, with its jobs; they wait', async () => {
+    const store = createInProcessJobStore()
+    const first = openTestJobs({ store, concurrency: 0 })
+    for (const model of ['slow', 'echo', 'echo']) await first.submit({ model })
+    const models = new Map([['slow', { batchMax: 1, predict: () => new Promise<never>(() => {}) }]])
+    const { operational, time, jobs } = openTestJobs({ store, models })
+    await time.settle()
+    expect(operational).toMatchObject([{ name: 'jobs.unserved', fields: { jobs: 2, models: ['echo'] } }])
+    expect(await jobs.list('acme', { status: 'queued' })).toMatchObject({ jobs: [{}, {}] })
+  })
+
   test('that says when it may be asked again is not asked before', async () => {
     const { submit, calls, time, jobs } = openTestJobs()
     const { id } = await submit({ model: 'slow' })
