@@ -55,6 +55,34 @@ test('of a connection sixteen requests are worked on at once, and all are answer
   expect(most).toBe(16)
 })
 
+test('a body in chunks of a byte arrives whole, and leaves turns of the event loop to others', async () => {
+  const size = 500_000
+  let turns = 0
+  let isOver = false
+  const count = (): void => {
+    turns += 1
+    if (!isOver) setImmediate(count)
+  }
+  const socket = await connectTo((request, response) => {
+    let bytes = 0
+    setImmediate(count)
+    request.on('data', (piece: Buffer) => {
+      bytes += piece.length
+    })
+    request.on('end', () => {
+      isOver = true
+      response.end(`<${bytes}>`)
+    })
+  })
+  socket.write('POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n')
+  socket.write(`${'1\r\nx\r\n'.repeat(size)}0\r\n\r\n${get(1)}`)
+  let text = ''
+  while (!text.includes('<0>')) text += String(await once(socket, 'data'))
+  // The request behind it is answered, too.
+  expect(text).toMatch(new RegExp(`<${size}>[^]*<0>`))
+  expect(turns).toBeGreaterThan((size * 6) / 16_384 - 2)
+})
+
 test('a connection whose requests wait is not read on, whatever it sends', async () => {
   let first: ServerResponse | undefined
   const socket = await connectTo((_request, response) => {

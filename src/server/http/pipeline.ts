@@ -28,6 +28,13 @@ const parsedMax = 256
 const pieceBytesMax = 1_024
 
 /**
+ * Bytes of a body in chunks that one connection has parsed in a turn of the event loop, and such
+ * connections that have a turn: a chunk may have a single byte, and costs as much as a large one.
+ */
+const chunkedBytesMax = 16_384
+const chunkedPerTurn = 4
+
+/**
  * Most connections from which what is thrown away is read in one turn of the event loop, 64 KiB of
  * each. Without a bound, Node reads up to 2 MiB of each, of refused uploads as of any others.
  */
@@ -48,7 +55,8 @@ const filling = Buffer.alloc(getDefaultHighWaterMark(false))
 export function boundPipelines(server: Server, serve: Serve): void {
   const turns = {
     starts: new Turns(startsPerTurn, (pipeline) => pipeline.startNext()),
-    discards: new Turns(discardsPerTurn, (pipeline) => pipeline.discardNext()),
+    discards: new Turns(discardsPerTurn, (pipeline) => pipeline.goOn()),
+    chunks: new Turns(chunkedPerTurn, (pipeline) => pipeline.goOn()),
   }
   server.on('connection', (socket: PipelinedSocket) => {
     socket[ofSocket] = new Pipeline(socket, serve, turns)
@@ -82,8 +90,10 @@ class Pipeline {
   #waiting: (readonly [IncomingMessage, ServerResponse])[] = []
   #hasHadWaiting = false
   #hasEnded = false
-  /** Whether it waits for its turn to throw more away. */
-  #isDiscarding = false
+  /** Whether it waits for its turn to throw more away, or to have more chunks parsed. */
+  #isResting = false
+  /** Bytes of chunks that were parsed in this turn. */
+  #chunkedBytes = 0
 
   constructor(socket: PipelinedSocket, serve: Serve, turns: PipelineTurns) {
     this.#socket = socket
@@ -139,13 +149,14 @@ class Pipeline {
       this.#socket.destroy()
       return
     }
-    this.#isDiscarding = true
+    this.#isResting = true
     this.#socket.pause().unshift(filling)
     this.#turns.discards.add(this)
   }
 
-  discardNext(): boolean {
-    this.#isDiscarding = false
+  /** Its turn has come. @returns that it waits for no other */
+  goOn(): boolean {
+    this.#isResting = false
     this.#socket.resume()
     return false
   }
@@ -161,11 +172,21 @@ class Pipeline {
       const piece = this.#body.pieceOf(bytes.subarray(at))
       at += piece.length
       this.#parse?.(piece)
+      if (this.#body.isInChunks) this.#countChunked(piece.length)
     }
   }
 
+  #countChunked(bytes: number): void {
+    this.#chunkedBytes += bytes
+    if (this.#chunkedBytes < chunkedBytesMax) return
+    this.#chunkedBytes = 0
+    this.#isResting = true
+    this.#socket.pause()
+    this.#turns.chunks.add(this)
+  }
+
   #isHeldUp(): boolean {
-    return this.#isDiscarding || this.#waiting.length >= waitingMax || this.#socket._paused === true
+    return this.#isResting || this.#waiting.length >= waitingMax || this.#socket._paused === true
   }
 
   /** A client that sends no more is answered what it has asked for. */
@@ -238,6 +259,11 @@ class BodyLeft {
     this.#left = Number(request.headers['content-length']) || 0
   }
 
+  /** Whether a body is being parsed whose length is not known. */
+  get isInChunks(): boolean {
+    return this.#request?.complete === false && this.#left <= 0
+  }
+
   /** Whether so many bytes more, which are not parsed, are the last of a body. */
   isEndedBy(bytes: number): boolean {
     if (this.#left <= 0 || this.#request?.complete === true) return false
@@ -292,6 +318,8 @@ interface PipelineTurns {
   readonly starts: Turns
   /** For one more read of what is thrown away. */
   readonly discards: Turns
+  /** For more of a body in chunks. */
+  readonly chunks: Turns
 }
 
 /**
