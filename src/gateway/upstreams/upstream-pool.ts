@@ -55,6 +55,12 @@ const headBytesMax = 16 * 1024
 /** Shorter than what servers keep: uvicorn closes after 5 s. */
 const keepMs = 4_000
 
+/**
+ * Pieces of an answer between two turns of the event loop: one may have a single byte, and a read
+ * of a socket thousands of them.
+ */
+const piecesMax = 256
+
 /** Why a connection is closed before its time; no listener hears it. */
 const givenUp = new Error('given up')
 
@@ -159,6 +165,8 @@ class Exchange implements PooledExchange, Dispatcher.DispatchHandler {
   #hasReturned = false
   #isPaused = false
   #isOver = false
+  /** Since others had a turn. */
+  #pieces = 0
 
   constructor(connection: Connection, listener: PoolListener, release: (isReusable: boolean) => void) {
     this.#connection = connection
@@ -183,9 +191,11 @@ class Exchange implements PooledExchange, Dispatcher.DispatchHandler {
   resume(): void {
     this.#isPaused = false
     // Not at once: undici's parser cannot go on within what another one calls.
-    queueMicrotask(() => {
-      if (!this.#isOver && !this.#isPaused) this.#controller?.resume()
-    })
+    queueMicrotask(this.#goOn)
+  }
+
+  readonly #goOn = (): void => {
+    if (!this.#isOver && !this.#isPaused) this.#controller?.resume()
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -210,7 +220,14 @@ class Exchange implements PooledExchange, Dispatcher.DispatchHandler {
   }
 
   onResponseData(_: Dispatcher.DispatchController, piece: Buffer): void {
-    if (!this.#isOver) this.#listener.onPiece(piece)
+    if (this.#isOver) return
+    this.#pieces += 1
+    if (this.#pieces === piecesMax) {
+      this.#pieces = 0
+      this.#controller?.pause()
+      setImmediate(this.#goOn)
+    }
+    this.#listener.onPiece(piece)
   }
 
   onResponseEnd(): void {

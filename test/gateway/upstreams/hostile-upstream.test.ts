@@ -114,6 +114,28 @@ describe('a call to an upstream that', () => {
   })
 })
 
+test('an answer in chunks of a byte arrives whole, and leaves turns of the event loop to others', async () => {
+  const size = 200_000
+  await using server = await startHostile(async ({ write }) => {
+    await write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n')
+    await write(`${'1\r\nx\r\n'.repeat(size)}0\r\n\r\n`)
+  })
+  await using opened = openTestUpstream(server.url)
+  let turns = 0
+  let isOver = false
+  const count = (): void => {
+    turns += 1
+    if (!isOver) setImmediate(count)
+  }
+  const sent = opened.send()
+  await sent.head
+  count()
+  expect(await sent.end).toBeUndefined()
+  isOver = true
+  expect(sent.pieces).toHaveLength(size)
+  expect(turns).toBeGreaterThan(size / 256 / 2)
+})
+
 describe('a kept connection', () => {
   test('that is closed as a call goes out is stale, says nothing against the upstream, and takes the others that wait with it', async () => {
     await using server = await startHostile(hostile['closes the kept connection as a call goes out'])
