@@ -106,9 +106,7 @@ export default defineConfig({
         },
       },
     ],
-    // One more than the smallest machine has processors: a sixth of the time of tests is waiting, for
-    // processes, connections and clocks.
-    maxWorkers: 3,
+    maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     // Starts PostgreSQL and Redis once a test asks for one.
     globalSetup: 'test/support/start-services.ts',
