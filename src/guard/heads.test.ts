@@ -46,6 +46,7 @@ function headsOf(
   for (const [field, text] of fields) headers.append(field, text)
   // As Node's parser hands lines on: without the spaces and tabs around them.
   const rawHeaders = fields.flatMap(([field, text]) => [field, text.replace(/^[\t ]+|[\t ]+$/g, '')])
+  // All of a request that a head reads.
   const raw = { rawHeaders, url: target, headers: {} } as unknown as IncomingMessage
   return [new NodeHead(raw, {}), new WebHead(new Request(`http://modelward.test${target}`, { headers }))]
 }

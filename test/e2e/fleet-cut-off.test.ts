@@ -14,6 +14,7 @@ import { existsSync } from 'node:fs'
 export const model = {
   name: 'who', version: 'who-1', runs: 'inline',
   async predict(texts) {
+    // A process of its own: a file is how the test reaches it.
     while (!existsSync(${JSON.stringify(file)})) await new Promise((resolve) => setTimeout(resolve, 20))
     return texts.map(() => ${JSON.stringify(name)})
   },
