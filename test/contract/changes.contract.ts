@@ -1,12 +1,5 @@
 import { expect, test } from 'vitest'
-import type { KeyRecord } from '../../src/keys/record/key-record.ts'
-import type { KeyStore } from '../../src/keys/store/key-store.ts'
-import { type Get, idOf, keyOf, ownerOf } from './key-fixtures.ts'
-
-/** Adds many keys, a hundred in a statement: on a busy machine one of a thousand takes too long. */
-async function addKeys(store: KeyStore, keys: readonly KeyRecord[]): Promise<void> {
-  for (let from = 0; from < keys.length; from += 100) await store.addKeys(keys.slice(from, from + 100))
-}
+import { addKeys, type Get, idOf, keyOf, ownerOf } from './key-fixtures.ts'
 
 /** Every reader gets all changes since its cursor. */
 export function testChanges(get: Get): void {
