@@ -7,6 +7,7 @@ import { installWrk, isInstalled } from '../contest/wrk.ts'
 import { createTemporaryFolder } from '../leftovers.ts'
 import type { PartsRound } from './measure-parts.ts'
 import {
+  findStreaming,
   measureEnds,
   measureReaders,
   measureStreams,
@@ -108,10 +109,11 @@ async function measureSides(
     const whole = rows.has('whole')
       ? await measureWhole(open, upstream, { rounds, seconds, core: loadCore, loads, tell })
       : undefined
+    const streaming = rows.has('streams') ? await findStreaming(open, load, tell) : []
     for (let round = 1; round <= rounds; round += 1) {
       if (rows.has('streams')) {
         tell(`round ${round} of ${rounds}, streams`)
-        measured.streams.push(await measureStreams(open, load, seconds))
+        measured.streams.push(await measureStreams(streaming, load, seconds))
       }
       if (rows.has('thousand')) {
         tell(`round ${round} of ${rounds}, a thousand streams`)

@@ -31,6 +31,25 @@ const fiftyAtOnce = (seconds: number): Shape => ({
   does: 'read',
 })
 
+/** Those that answer a stream. A peer that does not takes no part in them, and `tell` says why. */
+export async function findStreaming(
+  open: readonly OpenSide[],
+  load: Load,
+  tell: (message: string) => void,
+): Promise<readonly OpenSide[]> {
+  const streaming: OpenSide[] = []
+  for (const side of open) {
+    try {
+      await ask(load, side, { ...oneAtATime, streams: 1 })
+      streaming.push(side)
+    } catch (error) {
+      if (side.side.name !== 'portkey') throw error
+      tell(`portkey takes no part in streams: ${String(error).split('\r\n', 1)[0]}`)
+    }
+  }
+  return streaming
+}
+
 /**
  * One round of each side, one behind the other.
  *
