@@ -67,6 +67,8 @@ const ofAll = {
   // Real processes, sockets and a browser run here on shared machines: generous, so that a slow one is not a failing one.
   testTimeout: 60_000,
   hookTimeout: 120_000,
+  // What is polled comes when it comes: a second, the default, would be a bound on the machine.
+  expect: { poll: { timeout: 30_000 } },
   pool: 'forks' as const,
   execArgv: [
     // On processors with protection keys V8 may end a process whose threads come and go (`Check failed: jit_page.has_value()`,

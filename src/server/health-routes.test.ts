@@ -101,7 +101,7 @@ describe('/ready', () => {
     for (let at = 0; at < 3; at += 1) {
       const before = vi.getTimerCount()
       const answer = ask()
-      await vi.waitUntil(() => vi.getTimerCount() > before)
+      await vi.waitUntil(() => vi.getTimerCount() > before, { timeout: 30_000 })
       await vi.advanceTimersByTimeAsync(1_000)
       expect(await answer).toEqual([503, { code: 'store_unavailable' }])
     }

@@ -1,5 +1,5 @@
 import { Webhook } from 'standardwebhooks'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { closeWebhooks, openWebhooks, receiver, statuses } from '../../test/support/open-webhooks.ts'
 import { createTargetAddresses } from './target-address.ts'
 
@@ -23,15 +23,13 @@ describe('a delivery', () => {
       lastAttempt: { status: 200, reason: null },
     })
     expect(message?.headers['webhook-id']).toBe(delivery?.id)
-    await vi.waitFor(() =>
-      expect(ended()).toMatchObject([
-        {
-          owner: 'acme',
-          keyId: 'k',
-          detail: { job: id, outcome: 'delivered', attempts: 1, status: 200, reason: null },
-        },
-      ]),
-    )
+    await expect.poll(ended).toMatchObject([
+      {
+        owner: 'acme',
+        keyId: 'k',
+        detail: { job: id, outcome: 'delivered', attempts: 1, status: 200, reason: null },
+      },
+    ])
   })
 
   test('that fails is made again after the waits, with the same message, until it succeeds', async () => {
@@ -64,9 +62,7 @@ describe('a delivery', () => {
       await store.forgetExpired(time.now, 10)
     }
     await settled(8)
-    await vi.waitFor(() =>
-      expect(ended()).toMatchObject([{ detail: { outcome: 'failed', attempts: 8, status: 500 } }]),
-    )
+    await expect.poll(ended).toMatchObject([{ detail: { outcome: 'failed', attempts: 8, status: 500 } }])
     pass(1_000 * 3_600_000)
     expect(got).toHaveLength(8)
   })
@@ -77,9 +73,7 @@ describe('a delivery', () => {
     await service.rotateSecret('acme')
     await endJob(1, url)
     await settled(1)
-    await vi.waitFor(() =>
-      expect(ended()).toMatchObject([{ detail: { outcome: 'failed', attempts: 1, status: 410 } }]),
-    )
+    await expect.poll(ended).toMatchObject([{ detail: { outcome: 'failed', attempts: 1, status: 410 } }])
   })
 
   test.each([

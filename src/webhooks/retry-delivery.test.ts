@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { Webhook } from 'standardwebhooks'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { closeWebhooks, openWebhooks, receiver, statuses } from '../../test/support/open-webhooks.ts'
 import { anyOwner } from '../jobs/job-service.ts'
 import { createTargetAddresses } from './target-address.ts'
@@ -56,7 +56,7 @@ describe('a delivery that has ended', () => {
       expect(new Webhook(secret).verify(again?.body ?? '', again?.headers ?? {})).toMatchObject({
         type: 'job.succeeded',
       })
-      await vi.waitFor(() => expect(ended()).toHaveLength(2))
+      await expect.poll(ended).toHaveLength(2)
       expect(ended()[1]).toMatchObject({
         detail: { outcome: 'delivered', attempts: 1, webhook: delivery.id },
       })
@@ -193,7 +193,7 @@ describe('the record of a delivery that is sent again', () => {
 
   test('is durable before there is an answer', async () => {
     const { service, delivery, ledger, retriedRecords } = await openEnded(410, 200)
-    await vi.waitFor(() => expect(ledger.entries.at(-1)?.event).toBe('webhook.ended'))
+    await expect.poll(() => ledger.entries.at(-1)?.event).toBe('webhook.ended')
     ledger.hold()
     let isAnswered = false
     const asked = service.retryDelivery('acme', delivery.id).then(() => {
@@ -210,7 +210,7 @@ describe('the record of a delivery that is sent again', () => {
   test('that cannot be written is `ledger_unavailable`, and after it nothing is sent again', async () => {
     const opened = await openEnded(410)
     const { service, delivery, ledger, ended, settled, retriedRecords, pass } = opened
-    await vi.waitFor(() => expect(ended()).toHaveLength(1))
+    await expect.poll(ended).toHaveLength(1)
     ledger.fault = new Error('full')
     const unavailable = { code: 'ledger_unavailable' }
     await expect(service.retryDelivery('acme', delivery.id)).rejects.toMatchObject(unavailable)

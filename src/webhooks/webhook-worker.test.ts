@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { inspect } from 'node:util'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { closeWebhooks, openWebhooks, receiver, statuses } from '../../test/support/open-webhooks.ts'
 
 afterEach(closeWebhooks)
@@ -13,14 +13,14 @@ describe('a receiver that never answers', () => {
     const { service, endJob, settled } = await openWebhooks({ concurrency: 4, ownerConcurrency: 2 })
     for (const owner of ['slow', 'other']) await service.rotateSecret(owner)
     for (let n = 1; n <= 10; n += 1) await endJob(n, dead.url, 'slow')
-    await vi.waitFor(() => expect(held).toHaveLength(2))
+    await expect.poll(() => held.length).toBe(2)
     for (let n = 11; n <= 20; n += 1) await endJob(n, alive.url, 'other')
     await settled(10)
     expect(alive.got).toHaveLength(10)
     expect(held).toHaveLength(2)
     // A place that becomes free is taken by the next.
     held[0]?.writeHead(200).end()
-    await vi.waitFor(() => expect(held).toHaveLength(3))
+    await expect.poll(() => held.length).toBe(3)
   })
 })
 
@@ -31,11 +31,13 @@ describe('a worker', () => {
     await service.rotateSecret('acme')
     await endJob(1, url)
     await settled(1)
-    await vi.waitFor(() => {
-      time.now += 1_000
-      runTimers()
-      expect(got).toHaveLength(2)
-    })
+    await expect
+      .poll(() => {
+        time.now += 1_000
+        runTimers()
+        return got.length
+      })
+      .toBe(2)
     await settled(2)
   })
 
@@ -85,7 +87,7 @@ describe('a worker', () => {
     }))
     await service.rotateSecret('acme')
     const job = await endJob(1, url)
-    await vi.waitFor(() => expect(events).toHaveLength(1))
+    await expect.poll(() => events).toHaveLength(1)
     expect(events).toMatchObject([{ name: 'webhook.not_settled', requestId: `request of ${job}` }])
     isOut = false
     pass(60_000)
@@ -103,10 +105,12 @@ describe('a worker', () => {
         throw new Error('out')
       },
     }))
-    await vi.waitFor(() => {
-      worker.wake()
-      expect(looks).toBeGreaterThan(3)
-    })
+    await expect
+      .poll(() => {
+        worker.wake()
+        return looks
+      })
+      .toBeGreaterThan(3)
     expect(events).toHaveLength(1)
   })
 

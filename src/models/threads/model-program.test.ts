@@ -13,7 +13,7 @@ test('a batch that is aborted as another one’s abort is looked at hears of it'
   const wait = vi.spyOn(Atomics, 'waitAsync')
   const calls = [{ inputs: [{ do: 'heed' }], writes: 'outputs' }] as const
   const answer = program.answer({ ask: 'predict', batch: 2, calls })
-  await vi.waitFor(() => expect(wait).toHaveBeenCalledOnce())
+  await expect.poll(() => wait.mock.calls.length).toBe(1)
   // The watch wakes for batch 1; batch 2 is aborted between that look and the next wait.
   let looks = 0
   const storeBeforeTheWait = (array: Int32Array, index: number): number => {
