@@ -4,7 +4,7 @@ import type { KeptUsesStore } from '../../src/limits/kept-uses.ts'
 import { createEpochTable } from '../../src/storage/postgres/limits/epoch-table.ts'
 import { createKeptUsesTable } from '../../src/storage/postgres/limits/kept-uses.ts'
 import { openPostgres, type Postgres } from '../../src/storage/postgres/postgres.ts'
-import { openTestSchema } from '../support/services.ts'
+import { openTestSchema, unhurried } from '../support/services.ts'
 
 async function openTables(): Promise<{
   readonly epochs: EpochStore
@@ -12,7 +12,7 @@ async function openTables(): Promise<{
   readonly postgres: Postgres
 }> {
   const { url, drop } = await openTestSchema()
-  const postgres = await openPostgres({ url, fault: 'store_unavailable' })
+  const postgres = await openPostgres({ ...unhurried, url, fault: 'store_unavailable' })
   onTestFinished(async () => {
     await postgres.close()
     await drop()

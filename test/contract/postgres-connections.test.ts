@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { openDatabase } from '../../src/storage/postgres/open-database.ts'
 import { openPostgres } from '../../src/storage/postgres/postgres.ts'
 import { openPostgresJobs } from '../support/postgres-jobs.ts'
-import { openTestSchema } from '../support/services.ts'
+import { openTestSchema, unhurried } from '../support/services.ts'
 import { askOf, claim, jobBegin, jobOf, leaseMs, submit } from './job-fixtures.ts'
 import { digestOf, idOf, keyOf, peppers } from './key-fixtures.ts'
 import { openPostgresKeys } from './postgres-keys.ts'
@@ -19,7 +19,12 @@ test('while calls of jobs have all connections that jobs may have, changes of ke
   const { jobs, keys } = database
   if (jobs === undefined) throw new Error('it was opened with jobs')
   await submit(jobs, jobOf(1))
-  const other = await openPostgres({ url: schema.url, fault: 'store_unavailable' })
+  const other = await openPostgres({
+    ...unhurried,
+    url: schema.url,
+    fault: 'store_unavailable',
+    silenceMs: 60_000,
+  })
   onTestFinished(other.close)
   await other.transaction(async (query) => {
     await query(`SELECT FROM ${other.schema}.totals FOR UPDATE`)
@@ -77,7 +82,12 @@ test('thousands of keys that do not exist are looked for on a connection or two,
   onTestFinished(close)
   const [whole, damaged] = [keyOf(idOf(1)), keyOf(idOf(2))]
   await store.addKeys([whole, damaged], undefined)
-  const other = await openPostgres({ url: schema.url, fault: 'store_unavailable' })
+  const other = await openPostgres({
+    ...unhurried,
+    url: schema.url,
+    fault: 'store_unavailable',
+    silenceMs: 60_000,
+  })
   onTestFinished(other.close)
   await other.query(`UPDATE ${other.schema}.keys SET name = 'changed' WHERE id = $1`, [damaged.id])
   await other.transaction(async (query) => {

@@ -2,6 +2,7 @@ import type { JobStore } from '../../src/storage/job-store.ts'
 import { openPostgresJobStore } from '../../src/storage/postgres/jobs/job-store.ts'
 import { openPostgres } from '../../src/storage/postgres/postgres.ts'
 import { recycleSchemas } from '../support/recycled-schemas.ts'
+import { unhurried } from '../support/services.ts'
 import type { OpenedJobStore, OpenJobStore } from './job-fixtures.ts'
 import { describeJobStore } from './job-store.contract.ts'
 import { macs } from './row-macs.ts'
@@ -14,7 +15,9 @@ const openOnThreeNodes: OpenJobStore = () => openNodes(3)
 async function openNodes(count: number): Promise<OpenedJobStore> {
   const { url, drop } = await openSchema()
   const connections = await Promise.all(
-    Array.from({ length: count }, () => openPostgres({ url, fault: 'store_unavailable', connectionsMax: 4 })),
+    Array.from({ length: count }, () =>
+      openPostgres({ ...unhurried, url, fault: 'store_unavailable', connectionsMax: 4 }),
+    ),
   )
   const open = async () =>
     inTurns(

@@ -5,7 +5,7 @@ import { prepareSchema } from '../../src/storage/postgres/schema.ts'
 import { runSql } from '../e2e/ask-node.ts'
 import { collectEvents } from '../support/collect-events.ts'
 import { openDatabaseProxy } from '../support/database-proxy.ts'
-import { openTestSchema, startPostgres, type TestSchema } from '../support/services.ts'
+import { openTestSchema, startPostgres, type TestSchema, unhurried } from '../support/services.ts'
 import { createTestTime, type TestTime } from '../support/test-time.ts'
 import { idOf, keyOf } from './key-fixtures.ts'
 import { emptyKeys, openPostgresKeys } from './postgres-keys.ts'
@@ -14,7 +14,7 @@ let deployment: TestSchema
 let postgres: Postgres
 beforeAll(async () => {
   deployment = await openTestSchema()
-  postgres = await openPostgres({ url: deployment.url, fault: 'store_unavailable' })
+  postgres = await openPostgres({ ...unhurried, url: deployment.url, fault: 'store_unavailable' })
 })
 afterAll(async () => {
   await postgres.close()
@@ -40,9 +40,15 @@ function listenTo(store: Awaited<ReturnType<typeof open>>) {
   return { stop, count: () => count, next: () => next.promise }
 }
 
-/** Lets time pass for the store alone, until it has reported this. */
+/**
+ * Lets time pass for the store alone, until it has reported this: in the time of each question to
+ * the server 50 ms, however busy that is.
+ */
 async function passUntil(time: TestTime, names: readonly string[], name: string): Promise<void> {
-  while (!names.includes(name)) await time.pass(50)
+  while (!names.includes(name)) {
+    await postgres.query('SELECT 1')
+    await time.pass(50)
+  }
 }
 
 /** Waits until the store listens: a new connection tells once. */

@@ -3,7 +3,7 @@ import { keySorts } from '../../src/keys/store/key-store.ts'
 import type { PostgresKeyStore } from '../../src/storage/postgres/keys/key-store.ts'
 import { openPostgresKeyStore } from '../../src/storage/postgres/keys/open-key-store.ts'
 import { openPostgres, type Postgres, type Query } from '../../src/storage/postgres/postgres.ts'
-import { openTestSchema, type TestSchema } from '../support/services.ts'
+import { openTestSchema, type TestSchema, unhurried } from '../support/services.ts'
 import { answerOf, digestOf, idOf, keyOf, peppers, sortValue } from './key-fixtures.ts'
 
 interface Asked {
@@ -28,7 +28,7 @@ const keys = Array.from({ length: 20_000 }, (_, number) =>
 
 beforeAll(async () => {
   deployment = await openTestSchema()
-  postgres = await openPostgres({ url: deployment.url, fault: 'store_unavailable', queryTimeoutMs: 30_000 })
+  postgres = await openPostgres({ ...unhurried, url: deployment.url, fault: 'store_unavailable' })
   store = await openPostgresKeyStore({
     postgres: recorded(postgres),
     url: deployment.url,

@@ -3,7 +3,7 @@ import { keySorts } from '../../src/keys/store/key-store.ts'
 import { parsePeppers } from '../../src/secrets/peppers.ts'
 import { openPostgres, type Postgres } from '../../src/storage/postgres/postgres.ts'
 import { collectEvents } from '../support/collect-events.ts'
-import { openTestSchema, type TestSchema } from '../support/services.ts'
+import { openTestSchema, type TestSchema, unhurried } from '../support/services.ts'
 import { answerOf, digestOf, idOf, keyOf, ownerOf, peppers } from './key-fixtures.ts'
 import { emptyKeys, type OpenedPostgresKeys, openPostgresKeys } from './postgres-keys.ts'
 
@@ -13,7 +13,7 @@ let deployment: TestSchema
 let postgres: Postgres
 beforeAll(async () => {
   deployment = await openTestSchema()
-  postgres = await openPostgres({ url: deployment.url, fault: 'store_unavailable' })
+  postgres = await openPostgres({ ...unhurried, url: deployment.url, fault: 'store_unavailable' })
 })
 afterAll(async () => {
   await postgres.close()

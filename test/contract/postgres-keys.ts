@@ -2,8 +2,9 @@ import type { Scheduler } from '../../src/core/scheduler.ts'
 import type { Peppers } from '../../src/secrets/peppers.ts'
 import type { PostgresKeyStore } from '../../src/storage/postgres/keys/key-store.ts'
 import { openPostgresKeyStore } from '../../src/storage/postgres/keys/open-key-store.ts'
-import { openPostgres, type Postgres } from '../../src/storage/postgres/postgres.ts'
+import { openPostgres, type Postgres, type PostgresOptions } from '../../src/storage/postgres/postgres.ts'
 import type { Telemetry } from '../../src/telemetry/telemetry.ts'
+import { unhurried } from '../support/services.ts'
 import { peppers } from './key-fixtures.ts'
 
 export interface OpenedPostgresKeys {
@@ -20,11 +21,17 @@ export async function openPostgresKeys(
     readonly clock?: () => number
     readonly telemetry?: Telemetry
     readonly scheduler?: Scheduler
+    /** @default none of them is met on a busy machine */
+    readonly deadlines?: Pick<PostgresOptions, keyof typeof unhurried>
   } = {},
 ): Promise<OpenedPostgresKeys> {
-  const postgres = await openPostgres({ url, fault: 'store_unavailable', connectionsMax: 4 })
+  const { deadlines = unhurried, ...ofKeys } = options
+  const postgres = await openPostgres({
+    ...{ url, fault: 'store_unavailable', connectionsMax: 4 },
+    ...deadlines,
+  })
   try {
-    const store = await openPostgresKeyStore({ peppers, clock: Date.now, ...options, postgres, url })
+    const store = await openPostgresKeyStore({ peppers, clock: Date.now, ...ofKeys, postgres, url })
     return {
       store,
       postgres,

@@ -5,6 +5,7 @@ import type { UsageQuery } from '../../src/ledger/ledger.ts'
 import { createSettledBlocks } from '../../src/storage/postgres/ledger/settled.ts'
 import { fillUsage } from '../../src/storage/postgres/ledger/usage/fill-usage.ts'
 import { openPostgres, type Postgres, type Query } from '../../src/storage/postgres/postgres.ts'
+import { unhurried } from '../support/services.ts'
 import { addUp, readAll, requestOf } from './ledger.contract.ts'
 import { openLedgerSchema } from './postgres-ledgers.ts'
 
@@ -43,7 +44,7 @@ const queries: readonly UsageQuery[] = [
 async function openSummed() {
   const schema = await openLedgerSchema()
   const ledger = await schema.open()
-  const postgres = await openPostgres({ url: schema.url, fault: 'ledger_unavailable' })
+  const postgres = await openPostgres({ ...unhurried, url: schema.url, fault: 'ledger_unavailable' })
   const sumUp = async (): Promise<void> => {
     const settled = createSettledBlocks(processScheduler)
     while (await fillUsage(postgres, await settled.find(postgres), true));

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'v
 import { processScheduler, type Scheduler } from '../../src/core/scheduler.ts'
 import { openPostgres, type Postgres } from '../../src/storage/postgres/postgres.ts'
 import { collectEvents } from '../support/collect-events.ts'
-import { openTestSchema, type TestSchema } from '../support/services.ts'
+import { openTestSchema, type TestSchema, unhurried } from '../support/services.ts'
 import { digestOf, idOf, keyOf, ownerOf } from './key-fixtures.ts'
 import { emptyKeys, type OpenedPostgresKeys, openPostgresKeys } from './postgres-keys.ts'
 
@@ -10,7 +10,7 @@ let deployment: TestSchema
 let postgres: Postgres
 beforeAll(async () => {
   deployment = await openTestSchema()
-  postgres = await openPostgres({ url: deployment.url, fault: 'store_unavailable' })
+  postgres = await openPostgres({ ...unhurried, url: deployment.url, fault: 'store_unavailable' })
 })
 afterAll(async () => {
   await postgres.close()

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { processScheduler, type Scheduler } from '../../src/core/scheduler.ts'
+import { processScheduler } from '../../src/core/scheduler.ts'
 import { apiKeyHeader } from '../../src/guard/scheme.ts'
 import type { NewKey } from '../../src/keys/fields/new-key.ts'
 import { createInProcessLimiter } from '../../src/limits/in-process/in-process-limiter.ts'
@@ -29,9 +29,13 @@ interface OpenedWard {
  *
  * @param scheduler of the connection that listens: with one that stands still it is not asked
  *   either
+ * @param deadlines where its server is frozen
  */
-async function openNode(url: string, scheduler: Scheduler = stillScheduler): Promise<OpenedWard> {
-  const { store, close } = await openPostgresKeys(url, { scheduler })
+async function openNode(
+  url: string,
+  { scheduler = stillScheduler, ...options }: Parameters<typeof openPostgresKeys>[1] = {},
+): Promise<OpenedWard> {
+  const { store, close } = await openPostgresKeys(url, { scheduler, ...options })
   // From then on it hears.
   await new Promise<void>((resolve) => store.onChange(resolve))
   const time = { monotonic: 0 }
@@ -74,6 +78,8 @@ async function openNode(url: string, scheduler: Scheduler = stillScheduler): Pro
 }
 
 const newKey: NewKey = { name: 'one', scopes: [] }
+/** Of a server that is frozen, and answers a busy machine in time before and after. */
+const deadlines = { queryTimeoutMs: 2_000, connectTimeoutMs: 2_000 }
 const outage = { name: 'Fault', code: 'store_unavailable' }
 
 describe('two nodes', () => {
@@ -91,7 +97,7 @@ describe('two nodes', () => {
     const { url, drop } = await openTestSchema()
     onTestFinished(drop)
     await using pooler = await openDatabaseProxy(url, { loses: 'notifications' })
-    const [one, two] = [await openNode(url), await openNode(pooler.url, processScheduler)]
+    const [one, two] = [await openNode(url), await openNode(pooler.url, { scheduler: processScheduler })]
     const { record, text } = await one.ward.keys.create(newKey)
     await two.hold(text)
     await one.ward.keys.revoke(record.id)
@@ -102,7 +108,7 @@ describe('two nodes', () => {
     const { url, drop } = await openTestSchema()
     onTestFinished(drop)
     await using way = await openDatabaseProxy(url)
-    const [one, two] = [await openNode(url), await openNode(way.url)]
+    const [one, two] = [await openNode(url), await openNode(way.url, { deadlines })]
     const { record, text } = await one.ward.keys.create(newKey)
     await two.ward.refresh()
     await two.hold(text)
@@ -123,7 +129,7 @@ test('while PostgreSQL is frozen cached keys live for the lease and no longer, a
   await using server = await startPostgres()
   const url = `${server.url}?schema=own`
   await prepareSchema(url)
-  const node = await openNode(url)
+  const node = await openNode(url, { deadlines })
   const [cached, other] = [await node.ward.keys.create(newKey), await node.ward.keys.create(newKey)]
   await node.hold(cached.text)
   await node.ward.refresh()

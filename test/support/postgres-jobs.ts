@@ -4,7 +4,7 @@ import { openPostgresJobStore } from '../../src/storage/postgres/jobs/job-store.
 import { openPostgres, type Postgres } from '../../src/storage/postgres/postgres.ts'
 import { prepareSchema } from '../../src/storage/postgres/schema.ts'
 import { macs } from '../contract/row-macs.ts'
-import { openTestSchema } from './services.ts'
+import { openTestSchema, unhurried } from './services.ts'
 
 /** Stores on one schema, as many nodes have them. They end with the test. */
 export interface PostgresJobs {
@@ -14,13 +14,17 @@ export interface PostgresJobs {
   readonly postgres: Postgres
 }
 
-/** @param url of a server of the test's own; a schema on the shared one else */
+/**
+ * @param url of a server of the test's own, to be harmed: with the deadlines that nodes have. A
+ *   schema on the shared one else, without hurry
+ */
 export async function openPostgresJobs(nodes = 1, url?: string): Promise<PostgresJobs> {
   const schema = url === undefined ? await openTestSchema() : { url, drop: async () => {} }
   if (url !== undefined) await prepareSchema(url)
   onTestFinished(schema.drop)
+  const deadlines = url === undefined ? unhurried : {}
   const opened = await Promise.all(
-    Array.from({ length: nodes }, (_, node) => openNode(schema.url, `node ${node}`)),
+    Array.from({ length: nodes }, (_, node) => openNode(schema.url, `node ${node}`, deadlines)),
   )
   const [first, ...others] = opened
   if (first === undefined) throw new Error('there is a node')
@@ -34,8 +38,9 @@ export async function openPostgresJobs(nodes = 1, url?: string): Promise<Postgre
 async function openNode(
   url: string,
   node: string,
+  deadlines: Partial<typeof unhurried>,
 ): Promise<{ readonly store: JobStore; readonly postgres: Postgres }> {
-  const postgres = await openPostgres({ url, fault: 'store_unavailable', connectionsMax: 4 })
+  const postgres = await openPostgres({ ...deadlines, url, fault: 'store_unavailable', connectionsMax: 4 })
   const store = await openPostgresJobStore({ postgres, macs, url, node })
   onTestFinished(async () => {
     await store.close()

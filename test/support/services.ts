@@ -46,6 +46,12 @@ export interface TestSchema {
   readonly drop: () => Promise<void>
 }
 
+/**
+ * For `openPostgres` and the like: what the server answers is tested, and not how soon it does on a
+ * busy machine.
+ */
+export const unhurried = { queryTimeoutMs: 30_000, connectTimeoutMs: 30_000 } as const
+
 let lastSchema = 0
 
 /** A schema with all tables. */

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { idOf, keyOf } from '../../../test/contract/key-fixtures.ts'
-import { nameTestSchema, openTestSchema } from '../../../test/support/services.ts'
+import { nameTestSchema, openTestSchema, unhurried } from '../../../test/support/services.ts'
 import { drawPepper, parsePeppers } from '../../secrets/peppers.ts'
 import { ownSettings } from '../copy/copied-tables.ts'
 import type { StorageFinding } from '../storage.ts'
@@ -13,7 +13,7 @@ const pepper = drawPepper(1)
 async function open(): Promise<{ readonly url: string; readonly postgres: Postgres }> {
   const { url, drop } = await openTestSchema()
   onTestFinished(drop)
-  const postgres = await openPostgres({ url, fault: 'store_unavailable' })
+  const postgres = await openPostgres({ ...unhurried, url, fault: 'store_unavailable' })
   onTestFinished(postgres.close)
   return { url, postgres }
 }

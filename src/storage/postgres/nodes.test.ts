@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { collectEvents } from '../../../test/support/collect-events.ts'
-import { openTestSchema, startPostgres, type TestSchema } from '../../../test/support/services.ts'
+import { openTestSchema, startPostgres, type TestSchema, unhurried } from '../../../test/support/services.ts'
 import { createTestTime } from '../../../test/support/test-time.ts'
 import { Fault } from '../../core/fault.ts'
 import { type FleetNodes, joinNodes } from './nodes.ts'
@@ -11,7 +11,7 @@ let deployment: TestSchema
 let postgres: Postgres
 beforeAll(async () => {
   deployment = await openTestSchema()
-  postgres = await openPostgres({ url: deployment.url, fault: 'store_unavailable' })
+  postgres = await openPostgres({ ...unhurried, url: deployment.url, fault: 'store_unavailable' })
 })
 afterAll(async () => {
   await postgres.close()
@@ -74,9 +74,9 @@ test('a node that is not seen for 10 s is not live, and is again once it is seen
   const time = createTestTime()
   const { postgres: watched, until } = counted()
   const node = await join({ postgres: watched, scheduler: time.scheduler })
-  await age(9_000)
+  await age(7_000)
   expect(await node.list()).toMatchObject([{ isLive: true }])
-  await age(1_500)
+  await age(3_500)
   const [before] = await node.list()
   expect(before?.isLive).toBe(false)
   await time.pass(1_000)

@@ -7,6 +7,7 @@ import {
   startBeside,
   startPostgres,
   type TestSchema,
+  unhurried,
 } from '../../../test/support/services.ts'
 import { openPostgres, type Postgres, type PostgresOptions } from './postgres.ts'
 import { prepareSchema } from './schema.ts'
@@ -18,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => deployment.drop())
 
 async function open(url: string, options: Partial<PostgresOptions> = {}): Promise<Postgres> {
-  const postgres = await openPostgres({ url, fault: 'store_unavailable', ...options })
+  const postgres = await openPostgres({ ...unhurried, url, fault: 'store_unavailable', ...options })
   onTestFinished(() => postgres.close())
   return postgres
 }
@@ -66,7 +67,7 @@ describe('PostgreSQL', () => {
   })
 
   test('a transaction whose process says no more is ended by the server, and its locks with it', async () => {
-    const frozen = await open(deployment.url, { silenceMs: 100 })
+    const frozen = await open(deployment.url, { silenceMs: 2_000 })
     const postgres = await open(deployment.url)
     await postgres.query(`CREATE TABLE ${postgres.schema}.held (id int)`)
     await postgres.query(`INSERT INTO ${postgres.schema}.held VALUES (1)`)
@@ -102,13 +103,14 @@ describe('PostgreSQL', () => {
 
   test('is unavailable within its time while the server is frozen, and there again once it answers', async () => {
     await using server = await startPostgres()
-    const postgres = await open(server.url, { queryTimeoutMs: 300 })
-    expect(await postgres.query('SELECT 1 AS number')).toEqual([{ number: 1 }])
+    const postgres = await open(server.url, { queryTimeoutMs: 300, connectTimeoutMs: 1_000 })
+    const ask = (): Promise<unknown> => postgres.query('SELECT 1 AS number').catch(() => 'out')
+    await expect.poll(ask).toEqual([{ number: 1 }])
     server.freeze()
     await expect(postgres.query('SELECT 1')).rejects.toMatchObject(unavailable)
     await expect(postgres.transaction((query) => query('SELECT 1'))).rejects.toMatchObject(unavailable)
     server.thaw()
-    expect(await postgres.query('SELECT 2 AS number')).toEqual([{ number: 2 }])
+    await expect.poll(ask).toEqual([{ number: 1 }])
     server.freeze()
     await postgres.close()
     await expect(postgres.query('SELECT 1')).rejects.toMatchObject(unavailable)
@@ -123,8 +125,8 @@ describe('PostgreSQL', () => {
       onTestFinished(async () => pooler?.[Symbol.asyncDispose]())
       const url = new URL(deployment.url)
       if (pooler !== undefined) url.host = new URL(pooler.url).host
-      const postgres = await open(url.href, { queryTimeoutMs: 1_000, connectTimeoutMs: 20_000 })
-      const watching = await open(deployment.url, { queryTimeoutMs: 20_000, silenceMs: 60_000 })
+      const postgres = await open(url.href, { queryTimeoutMs: 1_000 })
+      const watching = await open(deployment.url, { silenceMs: 60_000 })
       const table = `${watching.schema}.locked_${pooler === undefined ? 'alone' : 'pooled'}`
       await watching.query(`CREATE TABLE ${table} (id int)`)
       const left = async (): Promise<number | undefined> => {

@@ -7,11 +7,12 @@ import { openPostgresJobStore } from '../../../src/storage/postgres/jobs/job-sto
 import { openPostgres } from '../../../src/storage/postgres/postgres.ts'
 import { createTelemetry } from '../../../src/telemetry/telemetry.ts'
 import { openTestJobs } from '../../support/open-test-jobs.ts'
+import { unhurried } from '../../support/services.ts'
 import { macs } from '../row-macs.ts'
 import { sayLine } from './say-line.ts'
 
 const [url = '', leaseMs = ''] = process.argv.slice(2)
-const postgres = await openPostgres({ url, fault: 'store_unavailable', connectionsMax: 4 })
+const postgres = await openPostgres({ ...unhurried, url, fault: 'store_unavailable', connectionsMax: 4 })
 const store = await openPostgresJobStore({ postgres, macs, url, node: 'held' })
 const telemetry = createTelemetry([
   ({ name, fields, requestId }) => sayLine(`${name} ${Object.values(fields).join(' ')} ${requestId}`),

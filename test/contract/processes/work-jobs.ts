@@ -3,6 +3,7 @@
 import { createInterface } from 'node:readline'
 import { openPostgresJobStore } from '../../../src/storage/postgres/jobs/job-store.ts'
 import { openPostgres } from '../../../src/storage/postgres/postgres.ts'
+import { unhurried } from '../../support/services.ts'
 import { macs } from '../row-macs.ts'
 import { sayLine } from './say-line.ts'
 
@@ -10,7 +11,7 @@ const [url = '', node = ''] = process.argv.slice(2)
 const leaseMs = 500
 const bytes = { bytesMax: 2 ** 40, ownerBytesMax: 2 ** 40 }
 
-const postgres = await openPostgres({ url, fault: 'store_unavailable', connectionsMax: 4 })
+const postgres = await openPostgres({ ...unhurried, url, fault: 'store_unavailable', connectionsMax: 4 })
 const store = await openPostgresJobStore({ postgres, macs, url, node })
 let isStopped = false
 createInterface({ input: process.stdin }).on('line', () => {
