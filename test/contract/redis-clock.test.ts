@@ -14,6 +14,8 @@ import { useOf } from './limiter.contract.ts'
 const windowMs = 1_000
 const short = useOf('key:a', '6/s')
 const long = useOf('key:a', '100000/day')
+/** More than a busy machine takes, and less than a clock is set by that counts as set. */
+const deadlineMs = 1_500
 
 /** A Redis whose clock the test sets, in seconds ahead. */
 async function startWithClock() {
@@ -75,7 +77,8 @@ test('Redis’ clock is set ahead and back, by seconds and hours: no window lets
   const { url, setClock } = await startWithClock()
   const [stores, deployment] = [createFleetStores(), randomUUID()]
   const { telemetry, names } = collectEvents()
-  const open = (): Promise<RedisLimiter> => openRedisLimiter({ url, deployment, ...stores, telemetry })
+  const open = (): Promise<RedisLimiter> =>
+    openRedisLimiter({ url, deployment, ...stores, telemetry, deadlineMs })
   const nodes = [await open(), await open()]
   const admitted: Admitted[] = []
   const stopping = new AbortController()
@@ -101,7 +104,9 @@ test('Redis’ clock is set ahead and back, by seconds and hours: no window lets
 test('Redis’ clock is set ahead and back, and what it has is flushed, while nothing is taken: each time it is seen', async () => {
   const { url, setClock } = await startWithClock()
   const { telemetry, names } = collectEvents()
-  const limiter = await openRedisLimiter({ url, deployment: randomUUID(), ...createFleetStores(), telemetry })
+  const limiter = await openRedisLimiter({
+    ...{ url, deployment: randomUUID(), ...createFleetStores(), telemetry, deadlineMs },
+  })
   const countForgot = (): number => names.filter((name) => name === 'limiter.forgot').length
   const client = createClient({ url, RESP: 2 })
   await client.connect()

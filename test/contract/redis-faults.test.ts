@@ -24,7 +24,11 @@ const atOnce = useOf('key:a', '3 concurrent')
 function open(options: Partial<RedisLimiterOptions> & { readonly url: string }) {
   const { telemetry, ...collected } = collectEvents()
   const stores = createFleetStores()
-  const opening = openRedisLimiter({ deployment: randomUUID(), ...stores, telemetry, ...options })
+  // Where the deadline is no matter, a busy machine meets it.
+  const deadlineMs = 5_000
+  const opening = openRedisLimiter({
+    ...{ deployment: randomUUID(), ...stores, telemetry, deadlineMs, ...options },
+  })
   return opening.then((limiter) => {
     onTestFinished(() => limiter.close())
     return { limiter, stores, ...collected }
@@ -132,15 +136,14 @@ describe('a start', () => {
 describe('an outage', () => {
   test('of a frozen Redis: every take of a call is unavailable at its deadline, then at once, and none is sent again', async () => {
     await using redis = await startRedis()
-    const { limiter, stores, names, until } = await open({ url: redis.url })
+    const { limiter, stores, names, until } = await open({ url: redis.url, deadlineMs: 1_000 })
     await limiter.take([minute])
     redis.freeze()
     const faults = await Promise.all(Array.from({ length: 3 }, () => faultOf(limiter.take([minute]))))
     expect(faults.map(({ code }) => code)).toEqual(Array(3).fill('limiter_unavailable'))
     await until('limiter.unreachable')
-    const startedAt = performance.now()
-    await faultOf(limiter.take([minute]))
-    expect(performance.now() - startedAt).toBeLessThan(50)
+    const nextTurn = new Promise((resolve) => setImmediate(resolve, 'it waits'))
+    expect(await Promise.race([faultOf(limiter.take([minute])), nextTurn])).toBeInstanceOf(Fault)
     redis.thaw()
     await untilReady(limiter)
     // What was on its way was counted once it thawed, and was not sent again: 4 at most.
@@ -227,7 +230,7 @@ describe('what Redis forgets', () => {
   ])('short windows are closed for one window where %s, and long ones go on', async (_name, forget) => {
     await using redis = await startRedis()
     const { limiter, until } = await open({ url: redis.url })
-    const [short, long] = [useOf('key:a', '2/2s'), useOf('key:a', '5/h')]
+    const [short, long] = [useOf('key:a', '2/4s'), useOf('key:a', '5/h')]
     for (let taken = 0; taken < 2; taken += 1) await limiter.take([short, long])
     await forget(redis.url)
     expect((await faultOf(limiter.take([long]))).code).toBe('limiter_unavailable')
@@ -235,7 +238,7 @@ describe('what Redis forgets', () => {
     await untilReady(limiter)
     const fault = await faultOf(limiter.take([short, long]))
     expect(fault).toMatchObject({ code: 'limiter_unavailable', retryAfterSeconds: expect.any(Number) })
-    expect(fault.retryAfterSeconds).toBeLessThanOrEqual(2)
+    expect(fault.retryAfterSeconds).toBeLessThanOrEqual(4)
     expect((await limiter.take([long])).states).toMatchObject([{ remaining: 2 }])
     // The fault says truly when: no sooner, and not later.
     await untilPasses(() => limiter.take([short]))
@@ -267,8 +270,8 @@ describe('what Redis forgets', () => {
     redis.kill()
     await redis.start()
     await untilReady(one.limiter)
-    await untilReady(other.limiter)
     expect((await faultOf(one.limiter.take([atOnce]))).retryAfterSeconds).toBeLessThanOrEqual(2)
+    await untilReady(other.limiter)
     await untilPasses(() => one.limiter.take([atOnce]))
     expect((await one.limiter.take([atOnce])).refusal).toBeDefined()
     await one.limiter.settle([atOnce], at, [0])

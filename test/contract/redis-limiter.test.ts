@@ -17,14 +17,13 @@ async function open(options: Partial<RedisLimiterOptions> = {}) {
     url: await redisUrl(),
     deployment: randomUUID(),
     clocks: () => ({ steady: wall - steady + time.steady, wall: time.wall }),
+    // What it decides is compared, and not how soon on a busy machine.
+    deadlineMs: 5_000,
     ...options,
   })
   onTestFinished(() => limiter.close())
   return { limiter, time }
 }
-
-// What it decides is compared, and not how soon on a busy machine.
-const unhurried = { deadlineMs: 5_000 }
 
 /** Has leases renewed when the test says so: its clock leaps, and the process's own does not. */
 function holdRenewals() {
@@ -45,7 +44,7 @@ function holdRenewals() {
 
 async function openRenewed(options: Partial<RedisLimiterOptions> = {}) {
   const { scheduler, renew } = holdRenewals()
-  return { ...(await open({ ...unhurried, ...options, scheduler })), runTimers: renew }
+  return { ...(await open({ ...options, scheduler })), runTimers: renew }
 }
 
 describeLimiter('Redis', () => openRenewed())
@@ -63,7 +62,7 @@ async function openClient(url: string) {
 describe('Redis', () => {
   test('counts of addresses are bounded, and neither a busy one nor a key among them is forgotten', async () => {
     await using redis = await startRedis()
-    const { limiter } = await open({ ...unhurried, url: redis.url, clocks: undefined })
+    const { limiter } = await open({ url: redis.url, clocks: undefined })
     const ofAddress = (name: string) => ({ ...useOf(`address:${name}`, '3/day'), isOfAddress: true })
     const [busy, key] = [ofAddress('192.0.2.1'), useOf('key:k', '3/day')]
     for (let taken = 0; taken < 3; taken += 1) await limiter.take([busy, key])
@@ -135,7 +134,7 @@ describe('Redis', () => {
     '%i that meet a long limit at once, of which Redis knows nothing, have room by %i writes at most',
     async (count, writes) => {
       const stores = createFleetStores()
-      const { limiter } = await open({ ...unhurried, ...stores })
+      const { limiter } = await open(stores)
       const use = useOf('key:a', '1000000/day')
       const taken = await Promise.all(Array.from({ length: count }, () => limiter.take([use])))
       expect(taken.every(({ refusal }) => refusal === undefined)).toBe(true)
@@ -160,7 +159,7 @@ describe('Redis', () => {
   })
 
   test('what one node reserved for a job another settles, by what was stored of it', async () => {
-    const shared = { deployment: randomUUID(), ...createFleetStores(), clocks: undefined, ...unhurried }
+    const shared = { deployment: randomUUID(), ...createFleetStores(), clocks: undefined }
     const { limiter: accepting } = await open(shared)
     const { limiter: running } = await open(shared)
     const uses = ['9000 tokens/min', '9000 tokens/h', '9000 tokens/calendar day'].map((text) =>

@@ -9,7 +9,7 @@ import { createEpochTable } from '../../src/storage/postgres/limits/epoch-table.
 import { createKeptUsesTable } from '../../src/storage/postgres/limits/kept-uses.ts'
 import { openPostgres } from '../../src/storage/postgres/postgres.ts'
 import { openRedisLimiter, type RedisLimiter } from '../../src/storage/redis/redis-limiter.ts'
-import { openTestSchema, startRedis } from '../support/services.ts'
+import { openTestSchema, startRedis, unhurried } from '../support/services.ts'
 import { useOf } from './limiter.contract.ts'
 
 const short = ['2/s', '3/10s', '5/min', '70/min']
@@ -47,7 +47,7 @@ type Step = typeof step extends fc.Arbitrary<infer One> ? One : never
 async function openFleet() {
   const redis = await startRedis()
   const { url, drop } = await openTestSchema()
-  const postgres = await openPostgres({ url, fault: 'store_unavailable' })
+  const postgres = await openPostgres({ ...unhurried, url, fault: 'store_unavailable' })
   const time = { now: Date.UTC(2026, 0, 30, 12) }
   const nodes: RedisLimiter[] = []
   const deployment = randomUUID()
@@ -59,6 +59,8 @@ async function openFleet() {
         epochs: createEpochTable(postgres),
         kept: createKeptUsesTable(postgres),
         clocks: () => ({ steady: time.now, wall: time.now }),
+        // A take that is late may have been counted: it would look like a loss.
+        deadlineMs: 5_000,
       }),
     )
   const client = createClient({ url: redis.url, RESP: 2 })
