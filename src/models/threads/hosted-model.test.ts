@@ -237,6 +237,16 @@ describe.each(['threaded', 'process'] as const)('a model that runs: %s', (runs) 
     expect(events.map(({ name }) => name)).toEqual(['model.timed_out'])
   })
 
+  test('a model that heeds its abort keeps its place, though this thread is busy past the time it has for that', async () => {
+    const events: OperationalEvent[] = []
+    const model = await open({ onEvent: (event) => events.push(event) })
+    const place = await send(model, { do: 'place' })
+    expect(await outcomeOf(send(model, { do: 'heed' }, { deadlineMs: 100 }))).toBe('model_timeout')
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600)
+    expect(await send(model, { do: 'place' })).toBe(place)
+    expect(events.map(({ name }) => name)).toEqual(['model.timed_out'])
+  })
+
   test('a client that hangs up on a model that ignores it costs nothing: the next caller has its place', async () => {
     const model = await open()
     const thread = await send(model, { do: 'place' })

@@ -116,6 +116,7 @@ export class ModelLane implements BatchLane {
       })
     this.#working = running.catch(() => {})
     const giveUp = (): void => {
+      if (hasEnded) return
       givenUp.reject(this.#fault('a batch did not end within its time'))
       if (host === undefined) hasEnded = true
       else if (!host.kill('it was ended: a batch did not end within its time')) {
@@ -147,7 +148,8 @@ export class ModelLane implements BatchLane {
         isAborted = true
         host?.abort(number)
         clearTimeout(grace)
-        grace = setTimeout(giveUp, graceMs)
+        // Timers are run before what has arrived meanwhile is read.
+        grace = setTimeout(() => setImmediate(giveUp), graceMs)
       },
     }
   }
