@@ -15,6 +15,8 @@ import { createSigningKey, ledgerBegin, requestOf } from './ledger.contract.ts'
 import { createTemporaryFolder } from './temporary-folder.ts'
 
 const signingKey = createSigningKey()
+/** Of maintenance: what it has to do is one turn's on a busy machine too. */
+const turnMs = 60_000
 
 export interface OpenedThreads {
   readonly file: string
@@ -38,7 +40,7 @@ export function openThreads(retention: LedgerRetention = {}): OpenedThreads {
   const file = join(createTemporaryFolder(), 'ledger.db')
   const data = { role: 'writer', file, signingKey, checkpointRecords: 1e9, streamPerCommit: false } as const
   const writer = createStreamWriter(data)
-  const maintenance = createMaintenance({ role: 'maintenance', file, signingKey, retention })
+  const maintenance = createMaintenance({ role: 'maintenance', file, signingKey, retention }, turnMs)
   const other = createStreamWriter(data)
   const search = createLedgerSearch({ role: 'reader', file })
   onTestFinished(() => {
@@ -69,7 +71,7 @@ function sumUpAll(file: string): void {
 
 /** One turn of maintenance, by a process that opens the file anew. */
 export function maintainAnew(file: string): void {
-  const maintenance = createMaintenance({ role: 'maintenance', file, signingKey, retention: {} })
+  const maintenance = createMaintenance({ role: 'maintenance', file, signingKey, retention: {} }, turnMs)
   maintenance.maintain({ now: ledgerBegin })
   maintenance.close({ now: ledgerBegin })
 }

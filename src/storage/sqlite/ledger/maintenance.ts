@@ -10,16 +10,15 @@ import { createUsageKeeper } from './usage/usage-keeper.ts'
 /** From this size on the write-ahead log is copied into the file, while commits go on. */
 const logBytes = 4 * 2 ** 20
 /** Longest turn of the index and retention, and of usage, before the next call. */
-const turnMs = 500
+const usualTurnMs = 500
 /** Commits come first: what cannot be done now is done next time. */
 const busyTimeoutMs = 100
 
 /** Maintains a ledger's file, as a thread: its log, the index, sums of usage, retention. */
-export function createMaintenance({
-  file,
-  signingKey,
-  retention,
-}: MaintenanceData): Pick<LedgerThreadCalls, 'maintain' | 'heldUsage' | 'close'> {
+export function createMaintenance(
+  { file, signingKey, retention }: MaintenanceData,
+  turnMs: number = usualTurnMs,
+): Pick<LedgerThreadCalls, 'maintain' | 'heldUsage' | 'close'> {
   const logBounds = logBoundsOf(retention.bytes)
   const usage = createUsageKeeper(file, retention.usageMs)
   let open: SqliteDatabase | undefined
