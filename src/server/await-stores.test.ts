@@ -22,7 +22,7 @@ async function optionsOf(): Promise<
     host: '127.0.0.1',
     port,
     headersMax: 16_384,
-    requestTimeout: 1_000,
+    requestTimeout: 30_000,
     telemetry,
     events,
     scheduler: {

@@ -19,7 +19,10 @@ function open(): Promise<AskingApp> {
 interface Watched<Answer> {
   readonly answer: Answer
   readonly ms: number
-  /** Longest time between two turns of the event loop, in milliseconds. */
+  /**
+   * Longest that this thread has worked between two turns of the event loop, in milliseconds: while
+   * the machine runs something else it holds up nothing.
+   */
   readonly longestTurnMs: number
   /** By how much this thread's heap and buffers grew at most, in bytes. */
   readonly grownBytes: number
@@ -33,20 +36,20 @@ async function watch<Answer>(work: Promise<Answer>): Promise<Watched<Answer>> {
   const answered = work.finally(() => {
     isOver = true
   })
-  let turnedAt = begunAt
+  let worked = process.threadCpuUsage()
   let longestTurnMs = 0
   let mostBytes = before
   while (!isOver) {
     // Not each turn: looking leaves garbage, which would be taken for the answer's.
     await new Promise((resolve) => setTimeout(resolve, 1))
-    const now = performance.now()
-    longestTurnMs = Math.max(longestTurnMs, now - turnedAt)
-    turnedAt = now
+    const { user, system } = process.threadCpuUsage(worked)
+    worked = process.threadCpuUsage()
+    longestTurnMs = Math.max(longestTurnMs, (user + system) / 1_000)
     mostBytes = Math.max(mostBytes, bytesInUse())
   }
   return {
     answer: await answered,
-    ms: turnedAt - begunAt,
+    ms: performance.now() - begunAt,
     longestTurnMs,
     grownBytes: mostBytes - before,
   }
