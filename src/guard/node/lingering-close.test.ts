@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { lingerOverBody } from './lingering-close.ts'
 
 /** Refuses every request from its head, as a guard does. */
@@ -25,6 +25,7 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
+  vi.useRealTimers()
   socket.destroy()
   server.close()
   await once(server, 'close')
@@ -58,6 +59,8 @@ test.each([
 })
 
 test('a client busy sending a long body reads the refusal, not a reset', async () => {
+  // A second after the refusal it would be cut off, however busy the machine is.
+  vi.useFakeTimers({ toFake: ['setTimeout'] })
   const body = Buffer.alloc(8 * 1_048_576)
   const ended = once(socket, 'end')
   socket.write(`POST / HTTP/1.1\r\nhost: a\r\ncontent-length: ${body.length}\r\n\r\n`)
