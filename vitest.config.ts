@@ -65,7 +65,7 @@ class LongestFirst extends BaseSequencer {
 /** What all tests have. */
 const ofAll = {
   // Real processes, sockets and a browser run here on shared machines: generous, so that a slow one is not a failing one.
-  testTimeout: 60_000,
+  testTimeout: 120_000,
   hookTimeout: 120_000,
   // What is polled comes when it comes: a second, the default, would be a bound on the machine.
   expect: { poll: { timeout: 30_000 } },

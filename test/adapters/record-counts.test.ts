@@ -7,7 +7,7 @@ import express from 'express'
 import { type FastifyInstance, fastify } from 'fastify'
 import { Hono } from 'hono'
 import { streamSSE } from 'hono/streaming'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Refusal } from '../../src/core/refusal.ts'
 import { guardApp as guardExpress, guard as guardExpressRoute, problems } from '../../src/express/index.ts'
 import { modelward } from '../../src/fastify/index.ts'
@@ -250,12 +250,10 @@ describe.each(Object.entries(starts))('%s', (name, start) => {
       for (let wave = 0; wave < 8; wave += 1)
         await Promise.all(Array.from({ length: 8 }, () => ask(target.port, keys, name === 'Fastify', random)))
       await target.close()
-      await vi.waitFor(async () => {
-        for (const id of Object.values(ward.ids))
-          expect(await ward.limits.status(id)).toMatchObject([{ remaining: 1_000 }])
-      })
+      for (const id of Object.values(ward.ids))
+        await expect.poll(() => ward.limits.status(id)).toMatchObject([{ remaining: 1_000 }])
       await ward.close()
-      await vi.waitFor(() => expect(recordedOf(ledger)).toEqual({ exchanges: opened, ends: 0 }))
+      await expect.poll(() => recordedOf(ledger)).toEqual({ exchanges: opened, ends: 0 })
       expect(opened).toBeGreaterThan(30)
     },
   )

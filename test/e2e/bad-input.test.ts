@@ -313,7 +313,7 @@ describe.runIf(isRoot)('as a user without rights', () => {
     const { status, stderr } = spawnSync(
       process.execPath,
       [cliFile, 'serve', '--data', data, '--port', '1'],
-      { cwd: tmpdir(), env: cleanEnvironment(), encoding: 'utf8', uid: nobody, gid: nobody, timeout: 10_000 },
+      { cwd: tmpdir(), env: cleanEnvironment(), encoding: 'utf8', uid: nobody, gid: nobody, timeout: 60_000 },
     )
     expectEnding({ code: status, stdout: '', stderr }, { code: 'address_unavailable', exit: 3, says: /:1/ })
   })

@@ -66,7 +66,7 @@ describe('keys create', () => {
       expect(printed.length).toBeGreaterThanOrEqual(10)
       expect(await findUnverified(data, printed)).toEqual([])
     },
-    scaled(60_000),
+    scaled(120_000),
   )
 
   test('several at once on a folder that is not there yet all make keys that work, under one pepper', async () => {

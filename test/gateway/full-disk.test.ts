@@ -72,9 +72,7 @@ async function open(folder: string) {
   }
 }
 
-test('a disk that is full to its last byte: a call is 503, a stream under way is broken off, and its end is recorded once there is room', {
-  timeout: 60_000,
-}, async (context) => {
+test('a disk that is full to its last byte: a call is 503, a stream under way is broken off, and its end is recorded once there is room', async (context) => {
   const folder = createTemporaryFolder()
   if (!mountSmallDisk(folder, 12)) return context.skip('mounting a small disk takes root')
   const { call, close, upstream, until } = await open(folder)

@@ -384,7 +384,7 @@ describe('a job of a call', () => {
     await calls.lastOf(id, 'job.finished')
     expect((await calls.limits()).tokens).toBeGreaterThan(600)
     isOut = false
-    await expect.poll(async () => (await calls.limits()).tokens, { timeout: 10_000 }).toBe(5)
+    await expect.poll(async () => (await calls.limits()).tokens).toBe(5)
   })
 })
 
@@ -429,7 +429,7 @@ describe('a job that one process has accepted', () => {
       upstream: { url: killed.upstream.url },
     })
     await expect
-      .poll(async () => (await next.gateway.jobRecords()).map(({ event }) => event), { timeout: 20_000 })
+      .poll(async () => (await next.gateway.jobRecords()).map(({ event }) => event))
       .toContain('job.finished')
     expect(await next.lastOf(id, 'job.finished')).toMatchObject({ measures: { tokens: 5 } })
     await expect.poll(async () => (await killed.limits()).tokens).toBe(5)

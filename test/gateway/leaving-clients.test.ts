@@ -144,7 +144,7 @@ describe('a client that does not take a stream is cut off by the server’s own 
         for (let byte = 0; byte < 60; byte += 1) socket.read(1)
       },
     ],
-  ])('who reads %s', { timeout: 60_000 }, async (_, read) => {
+  ])('who reads %s', async (_, read) => {
     const time = createTestTime()
     await using calls = await open(streams, { time: { monotonic: time.clock, scheduler: time.scheduler } })
     const responses = watchAnswers()

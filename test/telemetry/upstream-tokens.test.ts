@@ -29,5 +29,5 @@ test('tokens of calls, whole and streamed, are counted by upstream, model and ki
   const events = await ask({ stream: true, stream_options: { include_usage: true } })
   const [, prompt] = /"prompt_tokens":(\d+)/.exec(events) ?? []
   // A page of metrics is a second old at most.
-  await expect.poll(() => counted('prompt'), { timeout: 20_000 }).toBe(usage.prompt_tokens + Number(prompt))
+  await expect.poll(() => counted('prompt')).toBe(usage.prompt_tokens + Number(prompt))
 })
