@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { findProgram } from '../support/services.ts'
+import { findFreePort, findProgram } from '../support/services.ts'
 import { readSourceMs } from './deployed-files.ts'
 
 /** What the two servers behind the proxy do with a request. */
@@ -32,9 +32,7 @@ beforeAll(async () => {
   program = await findProgram('nginx')
   folder = mkdtempSync(join(tmpdir(), 'modelward-nginx-'))
   upstreams = await Promise.all([listen(), listen()])
-  const free = await listen()
-  port = portOf(free)
-  await new Promise((resolve) => free.close(resolve))
+  port = await findFreePort()
   const written = readFileSync('deploy/nginx.conf', 'utf8')
     .replace('node-1:8000', `127.0.0.1:${portOf(upstreams[0])}`)
     .replace('node-2:8000', `127.0.0.1:${portOf(upstreams[1])}`)

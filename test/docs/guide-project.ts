@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process'
-import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { spawnCli } from '../e2e/run-cli.ts'
+import { findFreePort } from '../support/services.ts'
 import type { GuideModules } from './guide-modules.ts'
 
 const sources = fileURLToPath(new URL('../../src', import.meta.url))
@@ -124,20 +123,9 @@ const tsconfig = {
   include: ['**/*.ts'],
 }
 
-/** Eleven free ports below the ephemeral range, so that no connection of another test takes one. */
+/** Eleven free ports. */
 export async function freePorts(): Promise<readonly number[]> {
   const ports = new Set<number>()
-  while (ports.size < 11) {
-    const port = randomInt(10_000, 32_768)
-    if (await isFree(port)) ports.add(port)
-  }
+  while (ports.size < 11) ports.add(await findFreePort())
   return [...ports]
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
 }
