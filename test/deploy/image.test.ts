@@ -19,6 +19,7 @@ import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readyStatus } from '../e2e/ask-node.ts'
 import { openTestFleet } from '../e2e/open-fleet.ts'
 import { cleanEnvironment } from '../e2e/run-cli.ts'
 import { type Packed, type PackedPackage, packBuilt, packPackage } from '../package/pack-package.ts'
@@ -135,7 +136,7 @@ describe('a server of it', () => {
   test('serves as its user, is healthy while it runs, and ends at SIGTERM', async () => {
     const port = await findFreePort()
     await using server = await startServer(port, join(root, 'data'))
-    expect((await fetch(`http://127.0.0.1:${port}/ready`)).status).toBe(200)
+    await expect.poll(() => readyStatus({ address: `http://127.0.0.1:${port}` })).toBe(200)
     expect(await checkHealth(port)).toBe(0)
     server.terminate()
     expect(await server.ended).toEqual([0, null])
@@ -151,7 +152,7 @@ describe('a server of it', () => {
     const env = { ...cleanEnvironment(), ...imageEnvironment(), MODELWARD_DATABASE_URL }
     await execute('modelward', containerOf(manifestOf('Job')).args, { env, cwd: folder, ...user })
     await using server = await startServer(port, folder, { ...fleet.env, MODELWARD_MIGRATE: 'never' })
-    expect((await fetch(`http://127.0.0.1:${port}/ready`)).status).toBe(200)
+    await expect.poll(() => readyStatus({ address: `http://127.0.0.1:${port}` })).toBe(200)
     server.terminate()
     expect(await server.ended).toEqual([0, null])
     expect(readdirSync(folder)).toEqual([])
