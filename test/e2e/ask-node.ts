@@ -37,7 +37,19 @@ export async function healthStatus({ address }: Node): Promise<number> {
 
 /** Asks until the answer is the one that is waited for. */
 export async function until(node: Node, key: string, expected: Partial<NodeAnswer>): Promise<void> {
-  await expect.poll(() => ask(node, key), { timeout: 30_000, interval: 20 }).toMatchObject(expected)
+  await expect.poll(() => ask(node, key), { interval: 20 }).toMatchObject(expected)
+}
+
+/**
+ * Asks until a key with a window of a minute waits for it, as one does that was forgotten. Until
+ * the loss is found it is answered, or told of an outage, which is over sooner.
+ */
+export async function untilWaits(node: Node, key: string): Promise<void> {
+  const waitOf = async (): Promise<number | undefined> => {
+    const { code, retryAfter } = await ask(node, key)
+    return code === 'limiter_unavailable' ? retryAfter : undefined
+  }
+  await expect.poll(waitOf).toSatisfy((seconds) => Number(seconds) > 30 && Number(seconds) <= 61)
 }
 
 /** One statement, on a connection of its own. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type OwnService, startRedis } from '../support/services.ts'
-import { ask, healthStatus, readyStatus, runRedis, until } from './ask-node.ts'
+import { ask, healthStatus, readyStatus, runRedis, until, untilWaits } from './ask-node.ts'
 import { openTestFleet, type TestFleet } from './open-fleet.ts'
 import type { ServeProcess } from './run-cli.ts'
 
@@ -31,6 +31,11 @@ const counted = (): readonly string[] => [keys.short, keys.long, keys.month]
 /** How often the log names an event. */
 function countEvents(name: string): number {
   return node.log().split(`"${name}"`).length - 1
+}
+
+/** How often the log says that Redis has lost what it counted: by itself, or as an outage ends. */
+function countForgot(): number {
+  return node.log().match(/"limiter\.forgot"|"limiter\.back".*"forgot":true/g)?.length ?? 0
 }
 
 /** The last word about whether Redis is out. */
@@ -79,7 +84,7 @@ describe('Redis', () => {
         expect([await healthStatus(node), await readyStatus(node)]).toEqual([200, 503])
         await fleet.createKey()
         // Several outages within a minute are one: it is not said to be over.
-        expect(lastOfOutage()).toBe('limiter.unreachable')
+        await expect.poll(lastOfOutage).toBe('limiter.unreachable')
       } finally {
         await end()
       }
@@ -109,25 +114,21 @@ describe('Redis', () => {
         await redis.start()
       },
     ],
-  ])('%s: windows below an hour wait for one window, longer ones go on', async (_what, isOutage, lose) => {
-    for (const key of counted()) await until(node, key, { status: 200 })
-    const forgot = countEvents('limiter.forgot')
-    await lose()
-    // A flush is found by the first that is counted.
-    async function lookAgain(): Promise<number> {
-      await ask(node, keys.long)
-      return countEvents('limiter.forgot')
-    }
-    // What comes with an outage, its end says, a minute after that of the last one.
-    if (!isOutage) await expect.poll(lookAgain, { timeout: 20_000 }).toBe(forgot + 1)
-    await until(node, keys.long, { status: 200 })
-    expect(await ask(node, keys.month)).toMatchObject({ status: 200 })
-    expect(await ask(node, keys.free)).toMatchObject({ status: 200 })
-    const { key } = await fleet.createKey('--limit', '1000/min')
-    const waiting = await ask(node, key)
-    expect(waiting).toMatchObject({ status: 503, code: 'limiter_unavailable' })
-    expect(waiting.retryAfter).toBeGreaterThan(30)
-    expect(waiting.retryAfter).toBeLessThanOrEqual(61)
-    await until(node, keys.short, { status: 200 })
-  })
+  ])(
+    '%s: windows below an hour wait for one window, longer ones go on',
+    async (_what, isOutage, lose) => {
+      for (const key of counted()) await until(node, key, { status: 200 })
+      const { key } = await fleet.createKey('--limit', '1000/min')
+      const forgot = countForgot()
+      await lose()
+      // A loss is found by one that is counted, or within a second.
+      await untilWaits(node, key)
+      for (const longer of [keys.long, keys.month, keys.free]) await until(node, longer, { status: 200 })
+      await until(node, keys.short, { status: 200 })
+      // What comes with an outage, its end says, a minute after the last one's; so it is where
+      // a slow machine had one of its own.
+      if (!isOutage) await expect.poll(countForgot, { timeout: 90_000 }).toBe(forgot + 1)
+    },
+    180_000,
+  )
 })
