@@ -3,14 +3,16 @@ import { encodeEntry } from '../../src/ledger/format/encoding.ts'
 import { openPostgresLedger } from '../../src/storage/postgres/ledger/ledger.ts'
 import { collectEvents } from '../support/collect-events.ts'
 import { encodeBlock, nextHash } from '../support/ledger-blocks.ts'
-import { openTestSchema } from '../support/services.ts'
+import { openTestSchema, unhurried } from '../support/services.ts'
 import { addUp, checkChains, describeLedger, ledgerBegin, readAll, requestOf } from './ledger.contract.ts'
 import { openLedgerSchema, signingKey } from './postgres-ledgers.ts'
 
 describeLedger('PostgreSQL', async (key) => {
   const time = { now: ledgerBegin }
   const { url, drop } = await openTestSchema()
-  const ledger = await openPostgresLedger({ url, signingKey: key, node: 'a', clock: () => time.now })
+  const { connectTimeoutMs } = unhurried
+  const clock = (): number => time.now
+  const ledger = await openPostgresLedger({ url, signingKey: key, node: 'a', connectTimeoutMs, clock })
   onTestFinished(async () => {
     await ledger.close()
     await drop()

@@ -7,7 +7,7 @@ import {
   type PostgresLedgerOptions,
 } from '../../src/storage/postgres/ledger/ledger.ts'
 import type { LedgerInspection } from '../../src/storage/storage.ts'
-import { openTestSchema } from '../support/services.ts'
+import { openTestSchema, unhurried } from '../support/services.ts'
 import { createSigningKey } from './ledger.contract.ts'
 
 export const signingKey = createSigningKey()
@@ -24,8 +24,12 @@ export interface LedgerSchema {
   readonly inspect: LedgerInspection
 }
 
-/** The same in a database that is there already, such as one to be killed. */
-export function ledgerIn(url: string): LedgerSchema {
+/**
+ * The same in a database that is there already, such as one to be killed.
+ *
+ * @param usual what each ledger has unless a test says otherwise
+ */
+export function ledgerIn(url: string, usual: Partial<PostgresLedgerOptions> = {}): LedgerSchema {
   const plain = new URL(url)
   const schema = plain.searchParams.get('schema') ?? 'modelward'
   plain.searchParams.delete('schema')
@@ -46,7 +50,7 @@ export function ledgerIn(url: string): LedgerSchema {
       return (await (await owner).query(text.replaceAll('$schema', schema), [...values])).rows
     },
     async open(options = {}) {
-      const ledger = await openPostgresLedger({ url, signingKey, node: 'one', ...options })
+      const ledger = await openPostgresLedger({ url, signingKey, node: 'one', ...usual, ...options })
       onTestFinished(() => ledger.close())
       return ledger
     },
@@ -58,5 +62,5 @@ export async function openLedgerSchema(): Promise<LedgerSchema> {
   const { url, drop } = await openTestSchema()
   // Registered first, so that it runs last.
   onTestFinished(drop)
-  return ledgerIn(url)
+  return ledgerIn(url, { connectTimeoutMs: unhurried.connectTimeoutMs })
 }

@@ -14,6 +14,7 @@ export function connectOnce(options: {
   readonly url: string
   readonly connectionsMax: number
   readonly queryTimeoutMs: number
+  readonly connectTimeoutMs: number
   readonly report?: StoreReport | undefined
 }): LazyPostgres {
   let opening: Promise<Postgres> | undefined

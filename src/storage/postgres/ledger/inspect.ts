@@ -19,8 +19,8 @@ export interface InspectPostgresLedgerOptions {
   readonly signingKeys: SigningKeys | undefined
 }
 
-/** A statement of an inspection may take long, and no request waits for it. */
-const queryTimeoutMs = 60_000
+/** An inspection may take long, and no request waits for it. */
+const deadlines = { queryTimeoutMs: 60_000, connectTimeoutMs: 5_000 }
 
 /** Reads a ledger in PostgreSQL; each call opens what it needs, and writes nothing. */
 export function inspectPostgresLedger({
@@ -33,7 +33,7 @@ export function inspectPostgresLedger({
       url,
       fault: 'ledger_unavailable',
       connectionsMax: 1,
-      queryTimeoutMs,
+      ...deadlines,
     })
     try {
       return await work(postgres)
@@ -52,7 +52,7 @@ export function inspectPostgresLedger({
       throw new SetupError('data_missing', `${name}: there is no deployment in this schema`)
     },
     async openReader() {
-      const { connect, close } = connectOnce({ url, connectionsMax: 2, queryTimeoutMs })
+      const { connect, close } = connectOnce({ url, connectionsMax: 2, ...deadlines })
       const reader = createLedgerReader({ connect, scheduler: processScheduler })
       return {
         ...reader,

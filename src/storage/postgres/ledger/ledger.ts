@@ -22,6 +22,8 @@ export interface PostgresLedgerOptions {
   readonly signingKey: KeyObject
   /** The id of this process among the nodes. */
   readonly node: string
+  /** Milliseconds until a connection is given up that does not come about. @default 1,000 */
+  readonly connectTimeoutMs?: number
   /** The ids of the nodes that are alive, whose open streams are no news. @default none */
   readonly liveNodes?: (() => Promise<ReadonlySet<string>>) | undefined
   /** When the oldest records are dropped. @default never */
@@ -69,20 +71,14 @@ export interface PostgresLedger extends Ledger {
  * @throws SetupError for what waiting cannot mend, by rejecting
  */
 export async function openPostgresLedger(options: PostgresLedgerOptions): Promise<PostgresLedger> {
-  const {
-    url,
-    signingKey,
-    node,
-    telemetry,
-    report,
-    streamPerCommit = false,
-    checkpointRecords = 10_000,
-  } = options
+  const { url, signingKey, node, telemetry, report } = options
+  const { streamPerCommit = false, checkpointRecords = 10_000, connectTimeoutMs = 1_000 } = options
   const { liveNodes = async () => new Set<string>(), scheduler = processScheduler } = options
   const { monotonic = () => performance.now(), retention = {} } = options
   const now = (): number => Math.floor((options.clock ?? Date.now)())
-  const own = connectOnce({ url, connectionsMax: 1, queryTimeoutMs: 2_000, report })
-  const others = connectOnce({ url, connectionsMax: 4, queryTimeoutMs: 5_000, report })
+  const connecting = { url, connectTimeoutMs, report }
+  const own = connectOnce({ ...connecting, connectionsMax: 1, queryTimeoutMs: 2_000 })
+  const others = connectOnce({ ...connecting, connectionsMax: 4, queryTimeoutMs: 5_000 })
   const writing = { connect: own.connect, signingKey, node, liveNodes, checkpointRecords }
   const createWriter = (onClosedElsewhere: () => void): LedgerWriter =>
     streamPerCommit ? createWholeStreamWriter(writing) : createStreamWriter({ ...writing, onClosedElsewhere })
