@@ -101,7 +101,7 @@ export function createCalls(options: CallsOptions): Calls {
 }
 
 /** Sends requests in one call and settles each of them. Never rejects. */
-function createCaller({ node, monotonic, serverClock, clocks, onStale }: CallsOptions) {
+function createCaller({ node, deadlineMs, monotonic, serverClock, clocks, onStale }: CallsOptions) {
   return async (
     called: readonly WaitingRequest[],
     { line, epoch }: Way,
@@ -117,7 +117,9 @@ function createCaller({ node, monotonic, serverClock, clocks, onStale }: CallsOp
       const reply = decodeReply(await run(line, encodeCall(head, requests)), requests, epoch.id)
       if (reply.is !== 'answers') {
         rejectAll(new Fault('limiter_unavailable', 'Redis has forgotten what it counted'))
-        if (isCurrent()) onStale(reply.is === 'clock set')
+        // One that this thread was too busy to send in time says nothing of the server's clock.
+        const isLate = monotonic() - sentAt > deadlineMs
+        if (isCurrent()) onStale(reply.is === 'clock set' && !isLate)
         return
       }
       if (isCurrent()) serverClock.note(sentAt, monotonic(), reply.time)

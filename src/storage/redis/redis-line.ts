@@ -89,6 +89,10 @@ export async function openLine(
       if (isOver) throw new Fault('limiter_unavailable', 'the connection to Redis is lost')
       const answer = client.sendCommand<RedisReply>(args)
       try {
+        // The driver writes it when this turn of the event loop is over, however long that takes:
+        // only then does the time of Redis begin. One that fails meanwhile is awaited below.
+        answer.catch(() => {})
+        await scheduler.yieldTurn()
         return await withinDeadline(answer, {
           ...limits(deadlineMs, scheduler),
           name: 'Redis',
