@@ -70,13 +70,15 @@ export async function migrateStorage(
 export async function resetLimiterEpoch(place: StoragePlace): Promise<void> {
   if (!isFleet(place))
     throw new SetupError('config_invalid', 'expected a database URL: a folder has no epoch')
-  const [{ prepareSchema }, { openPostgres }, { createEpochTable, noRun }] = await Promise.all([
-    import('../storage/postgres/schema.ts'),
-    import('../storage/postgres/postgres.ts'),
-    import('../storage/postgres/limits/epoch-table.ts'),
-  ])
+  const [{ prepareSchema }, { commandDeadlines, openPostgres }, { createEpochTable, noRun }] =
+    await Promise.all([
+      import('../storage/postgres/schema.ts'),
+      import('../storage/postgres/postgres.ts'),
+      import('../storage/postgres/limits/epoch-table.ts'),
+    ])
   await prepareSchema(place.databaseUrl, 'never')
   const postgres = await openPostgres({
+    ...commandDeadlines,
     url: place.databaseUrl,
     fault: 'store_unavailable',
     connectionsMax: 1,

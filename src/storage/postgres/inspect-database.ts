@@ -11,7 +11,7 @@ import { inspectKeys } from './keys/inspect-keys.ts'
 import { createSettingTable } from './keys/setting-table.ts'
 import { inspectPostgresLedger } from './ledger/inspect.ts'
 import { listNodes } from './nodes.ts'
-import { openPostgres } from './postgres.ts'
+import { commandDeadlines, openPostgres, type Postgres } from './postgres.ts'
 import { prepareSchema } from './schema.ts'
 
 export interface InspectDatabaseOptions {
@@ -24,7 +24,7 @@ export function inspectDatabase({ url, signingKeys }: InspectDatabaseOptions): S
   const { name } = parseDatabaseUrl(url)
   const openKeys = async (pepper: string | undefined): Promise<Pick<KeyStore, 'findKey' | 'close'>> => {
     await prepareSchema(url, 'never')
-    const postgres = await openPostgres({ url, fault: 'store_unavailable', connectionsMax: 2 })
+    const postgres = await open(url, 2)
     try {
       const peppers = parsePeppers(pepper ?? '', 'the environment')
       return { ...(await inspectKeys(postgres, peppers)), close: postgres.close }
@@ -35,7 +35,7 @@ export function inspectDatabase({ url, signingKeys }: InspectDatabaseOptions): S
   }
   const nodes = async (): Promise<readonly FleetNode[]> => {
     await prepareSchema(url, 'never')
-    const postgres = await openPostgres({ url, fault: 'store_unavailable', connectionsMax: 1 })
+    const postgres = await open(url, 1)
     try {
       return await listNodes(postgres)
     } finally {
@@ -56,10 +56,14 @@ export function inspectDatabase({ url, signingKeys }: InspectDatabaseOptions): S
   }
 }
 
+function open(url: string, connectionsMax: number): Promise<Postgres> {
+  return openPostgres({ ...commandDeadlines, url, fault: 'store_unavailable', connectionsMax })
+}
+
 /** Whether the keys are those of this pepper, and none is missing or older than it should be. */
-async function checkKeys(open: () => Promise<Pick<KeyStore, 'close'>>): Promise<StorageFinding> {
+async function checkKeys(openKeys: () => Promise<Pick<KeyStore, 'close'>>): Promise<StorageFinding> {
   try {
-    await (await open()).close()
+    await (await openKeys()).close()
     return ok('keys', 'as they were written, under the pepper that is given')
   } catch (error) {
     const isOfPepper = error instanceof SetupError && error.code.startsWith('pepper_')
@@ -72,7 +76,7 @@ async function checkKeys(open: () => Promise<Pick<KeyStore, 'close'>>): Promise<
 async function checkSigner(url: string, keys: SigningKeys | undefined): Promise<readonly StorageFinding[]> {
   if (keys === undefined) return []
   const check = 'signing key'
-  const postgres = await openPostgres({ url, fault: 'store_unavailable', connectionsMax: 1 })
+  const postgres = await open(url, 1)
   try {
     const state = await compareSigningKey(createSettingTable(postgres.query, postgres.schema), keys)
     if (state === 'previous')

@@ -25,7 +25,7 @@ import { openPostgresLedger } from './ledger/ledger.ts'
 import { createEpochTable } from './limits/epoch-table.ts'
 import { createKeptUsesTable } from './limits/kept-uses.ts'
 import { type FleetNodes, joinNodes, listNodes } from './nodes.ts'
-import { openPostgres, type Postgres, type PostgresOptions } from './postgres.ts'
+import { commandDeadlines, openPostgres, type Postgres, type PostgresOptions } from './postgres.ts'
 import { prepareSchema, schemaVersion } from './schema.ts'
 import { createStoreOutage, type StoreReport } from './store-outage.ts'
 
@@ -156,9 +156,8 @@ async function openJobs(
   }
 }
 
-/** A command has time: no request waits for it. */
 function deadlinesOf(options: StorageOptions): Pick<PostgresOptions, 'queryTimeoutMs' | 'connectTimeoutMs'> {
-  return isCommand(options) ? { queryTimeoutMs: 5_000, connectTimeoutMs: 5_000 } : {}
+  return isCommand(options) ? commandDeadlines : {}
 }
 
 function isCommand({ ledger }: StorageOptions): boolean {

@@ -55,6 +55,12 @@ export interface PostgresOptions {
   readonly report?: StoreReport | undefined
 }
 
+/** Of a command, for which no request waits. */
+export const commandDeadlines: Required<Pick<PostgresOptions, 'queryTimeoutMs' | 'connectTimeoutMs'>> = {
+  queryTimeoutMs: 5_000,
+  connectTimeoutMs: 5_000,
+}
+
 /**
  * Of the time that this process waits for a statement, what the server has for it: one that is late
  * has ended there before this process leaves its connection for another.

@@ -1,5 +1,5 @@
 import { type CopiedTable, copiedBlocks } from '../../copy/copied-tables.ts'
-import { openPostgres } from '../postgres.ts'
+import { commandDeadlines, openPostgres } from '../postgres.ts'
 import { prepareSchema } from '../schema.ts'
 import { type CopiedHistory, createCopiedHistory } from './copied-history.ts'
 import { type CopiedRows, createCopiedRows } from './copied-rows.ts'
@@ -47,6 +47,7 @@ const queryMs = 60_000
 export async function openCopyTarget(url: string): Promise<CopyTarget> {
   await prepareSchema(url)
   const postgres = await openPostgres({
+    ...commandDeadlines,
     ...{ url, fault: 'store_unavailable', connectionsMax: 1, queryTimeoutMs: queryMs },
   })
   return {

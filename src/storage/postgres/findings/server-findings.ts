@@ -3,13 +3,16 @@ import { fail, messageOf, ok, warn } from '../../finding.ts'
 import type { StorageFinding } from '../../storage.ts'
 import { checkServer } from '../check-server.ts'
 import { readArriving } from '../ledger/arriving.ts'
-import { openPostgres, type Postgres } from '../postgres.ts'
+import { commandDeadlines, openPostgres, type Postgres } from '../postgres.ts'
 import { refuseUnmended } from '../postgres-error.ts'
 import { prepareSchema } from '../schema.ts'
 
 /** All checks of a fleet's database. Changes nothing. */
 export async function findServer(url: string): Promise<readonly StorageFinding[]> {
-  const postgres = await openPostgres({ url, fault: 'store_unavailable', connectionsMax: 2 })
+  const postgres = await openPostgres({
+    ...commandDeadlines,
+    ...{ url, fault: 'store_unavailable', connectionsMax: 2 },
+  })
   try {
     const server = await checkReached(postgres)
     if (server.status === 'fail') return [server]
