@@ -10,7 +10,7 @@ import { copyDeployment } from '../../src/ward/copy-deployment.ts'
 import { inspectStorage, openStorage, type StoragePlace } from '../../src/ward/open-storage.ts'
 import { type FilledFolder, fillFolder } from '../support/fill-folder.ts'
 import { nameTestSchema, redisUrl } from '../support/services.ts'
-import { predictPatiently } from './ask-patiently.ts'
+import { predict } from './open-fleet.ts'
 import { runCli, runError, runJson, spawnCli, startServer, temporaryFolder } from './run-cli.ts'
 
 // Real processes' worth of work, on shared machines.
@@ -188,7 +188,7 @@ test('nodes serve while the history follows; then all of it is there and verifie
   const nodes = { ...env, MODELWARD_REDIS_URL: await redisUrl() }
   {
     await using server = await startServer(['--log-level', 'error'], { env: nodes })
-    expect((await predictPatiently(server, filled.plainKey)).status).toBe(200)
+    expect((await predict(server, filled.plainKey)).status).toBe(200)
     const opened = await runJson<{ records: { detail: { before?: string[] } }[] }>(
       ['ledger', 'query', '--event', 'ledger.opened', '--limit', '1'],
       { env },
@@ -208,7 +208,7 @@ test('nodes serve while the history follows; then all of it is there and verifie
     const { code, stdout } = await runCli(moving.command, { env })
     expect(JSON.parse(stdout)).toMatchObject({ same: true, done_before: false })
     expect(code).toBe(0)
-    expect((await predictPatiently(server, filled.plainKey)).status).toBe(200)
+    expect((await predict(server, filled.plainKey)).status).toBe(200)
   }
   expect(await verify(env, early, late)).toMatchObject({ code: 0 })
   const all = await readRecords(fleet)

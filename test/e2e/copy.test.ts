@@ -7,7 +7,6 @@ import { drawPepper } from '../../src/secrets/peppers.ts'
 import { drawSigningKeyLine } from '../../src/secrets/signing-key.ts'
 import { type FilledFolder, fillFolder, submitWaiting } from '../support/fill-folder.ts'
 import { nameTestSchema, openTestSchema, redisUrl, type TestSchema } from '../support/services.ts'
-import { predictPatiently } from './ask-patiently.ts'
 import { predict } from './open-fleet.ts'
 import { runCli, runError, runJson, spawnCli, startServe, startServer, temporaryFolder } from './run-cli.ts'
 
@@ -105,7 +104,7 @@ async function count(table: string): Promise<number> {
 
 async function askUntilRefused(server: { readonly address: string }, key: string): Promise<number> {
   for (let admitted = 0; ; admitted += 1) {
-    const { status } = await predictPatiently(server, key)
+    const { status } = await predict(server, key)
     if (status === 429) return admitted
     expect(status).toBe(200)
   }
@@ -169,7 +168,7 @@ describe('modelward copy', { timeout: 600_000 }, () => {
     {
       await using server = await startServer(['--log-level', 'error'], { env: fleet })
       for (const key of [filled.plainKey, filled.importedKey])
-        expect((await predictPatiently(server, key)).status).toBe(200)
+        expect((await predict(server, key)).status).toBe(200)
       // Half of 8 an hour was used; opening may count a reserve of one as used.
       const admitted = await askUntilRefused(server, filled.limitedKey)
       expect(admitted).toBeLessThanOrEqual(4)

@@ -4,7 +4,6 @@ import type { RunningServer } from '../../src/server/server-options.ts'
 import { type Behaviour, startHostile, usage, whole } from '../gateway/simulators/hostile.ts'
 import { openFleetServers } from '../support/fleet-servers.ts'
 import { testUpstream } from '../support/test-upstream.ts'
-import { askPatiently } from './ask-patiently.ts'
 
 const body = JSON.stringify({ choices: [{ message: { content: 'one' } }], usage })
 const limits = ['100000 tokens/min', '100000 tokens/h', '100000 tokens/calendar day']
@@ -35,8 +34,10 @@ async function startFleet() {
   const running = await servers.start({ gateway })
   const { admin } = servers.firstKeys()
   async function ask<T>(node: RunningServer, path: string, more: RequestInit = {}, key = admin): Promise<T> {
-    const headers = { 'x-api-key': key, 'content-type': 'application/json', ...more.headers }
-    const answer = await askPatiently(() => fetch(`${node.address}${path}`, { ...more, headers }))
+    const answer = await fetch(`${node.address}${path}`, {
+      ...more,
+      headers: { 'x-api-key': key, 'content-type': 'application/json', ...more.headers },
+    })
     const text = await answer.text()
     if (!answer.ok) throw new Error(`${path}: ${answer.status} ${text}`)
     return JSON.parse(text) as T

@@ -2,7 +2,6 @@ import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import { startHostile, usage, whole } from '../gateway/simulators/hostile.ts'
 import { runSql } from './ask-node.ts'
-import { askPatiently } from './ask-patiently.ts'
 import { openTestFleet } from './open-fleet.ts'
 
 const json = ['content-type: application/json']
@@ -26,20 +25,18 @@ test('a call under an Idempotency-Key runs once on all nodes of a fleet: its ans
   ])
   await using _ = second
   async function ask({ address }: { readonly address: string }, name: string) {
-    const answer = await askPatiently(() =>
-      fetch(`${address}/v1/chat/completions`, {
-        method: 'POST',
-        headers: {
-          authorization: `Bearer ${key}`,
-          'content-type': 'application/json',
-          'idempotency-key': name,
-        },
-        body: JSON.stringify({
-          ...{ model: 'm', user: name, max_tokens: 8 },
-          messages: [{ role: 'user', content: 'why' }],
-        }),
+    const answer = await fetch(`${address}/v1/chat/completions`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${key}`,
+        'content-type': 'application/json',
+        'idempotency-key': name,
+      },
+      body: JSON.stringify({
+        ...{ model: 'm', user: name, max_tokens: 8 },
+        messages: [{ role: 'user', content: 'why' }],
       }),
-    )
+    })
     const { status, headers } = answer
     return { status, isReplayed: headers.has('idempotency-replayed'), text: await answer.text() }
   }

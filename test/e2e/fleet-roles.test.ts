@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { drawPepper } from '../../src/secrets/peppers.ts'
 import { drawSigningKeyLine } from '../../src/secrets/signing-key.ts'
 import { type OwnService, startPostgres } from '../support/services.ts'
-import { runSql, until } from './ask-node.ts'
+import { ask, runSql } from './ask-node.ts'
 import { describeFleetStory } from './fleet-story.ts'
 import { openTestFleet, type TestFleet } from './open-fleet.ts'
 import { runCli, runError, runJson } from './run-cli.ts'
@@ -61,7 +61,7 @@ describe('the role of nodes', () => {
     const fleet = await open()
     await using server = await fleet.start('--workers', '2', '--limit-default', '100/min')
     const { id, key } = await fleet.createKey('--owner', 'acme')
-    await until(server, key, { status: 200 })
+    expect(await ask(server, key)).toMatchObject({ status: 200 })
     for (const command of [
       ['keys', 'list'],
       ['keys', 'show', id],

@@ -3,7 +3,6 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startPostgres } from '../support/services.ts'
-import { askPatiently } from './ask-patiently.ts'
 import { openTestFleet } from './open-fleet.ts'
 import { temporaryFolder } from './run-cli.ts'
 
@@ -27,14 +26,12 @@ test('a node that is told to end while PostgreSQL is frozen ends by itself, and 
   const headers = { 'x-api-key': key, 'content-type': 'application/json', prefer: 'respond-async' }
   await using first = await fleet.start(...args)
   const body = JSON.stringify({ text: 'a' })
-  const accepted = await askPatiently(() =>
-    fetch(`${first.address}/predict`, { method: 'POST', headers, body }),
-  )
+  const accepted = await fetch(`${first.address}/predict`, { method: 'POST', headers, body })
   expect(accepted.status).toBe(202)
   const { id } = (await accepted.json()) as { readonly id: string }
   const jobOn = async ({ address }: { readonly address: string }): Promise<unknown> =>
     (await fetch(`${address}/jobs/${id}`, { headers })).json()
-  await expect.poll(() => jobOn(first)).toMatchObject({ status: 'running' })
+  await expect.poll(() => jobOn(first), { timeout: 20_000 }).toMatchObject({ status: 'running' })
 
   postgres.freeze()
   const ended = once(first.child, 'exit')
@@ -45,5 +42,7 @@ test('a node that is told to end while PostgreSQL is frozen ends by itself, and 
   postgres.thaw()
   writeFileSync(join(folder.path, 'go'), '')
   await using second = await fleet.start(...args)
-  await expect.poll(() => jobOn(second)).toMatchObject({ status: 'succeeded', result: { done: true } })
+  await expect
+    .poll(() => jobOn(second), { timeout: 30_000 })
+    .toMatchObject({ status: 'succeeded', result: { done: true } })
 }, 120_000)

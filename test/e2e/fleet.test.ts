@@ -1,9 +1,8 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { askPatiently, predictPatiently } from './ask-patiently.ts'
 import { describeFleetStory } from './fleet-story.ts'
-import { openTestFleet } from './open-fleet.ts'
+import { openTestFleet, predict } from './open-fleet.ts'
 import { runError, startServer, temporaryFolder } from './run-cli.ts'
 
 describeFleetStory('two nodes over one database and one Redis', () => openTestFleet())
@@ -29,10 +28,8 @@ describe('the first keys of a fleet', () => {
     const [file = ''] = written
     expect(statSync(file).mode & 0o777).toBe(0o600)
     const { admin, demo } = JSON.parse(readFileSync(file, 'utf8')) as { admin: string; demo: string }
-    for (const node of nodes) expect((await predictPatiently(node, demo)).status).toBe(200)
-    const listed = await askPatiently(() =>
-      fetch(`${nodes[0]?.address}/v1/keys`, { headers: { 'x-api-key': admin } }),
-    )
+    for (const node of nodes) expect((await predict(node, demo)).status).toBe(200)
+    const listed = await fetch(`${nodes[0]?.address}/v1/keys`, { headers: { 'x-api-key': admin } })
     expect(((await listed.json()) as { keys: unknown[] }).keys).toHaveLength(2)
     for (const node of nodes) await node[Symbol.asyncDispose]()
   })
@@ -42,9 +39,7 @@ describe('the first keys of a fleet', () => {
     await using node = await fleet.start()
     expect((await fleet.run<{ keys: unknown[] }>('keys', 'list')).keys).toEqual([])
     const { key } = await fleet.createKey('--scope', 'admin')
-    const listed = await askPatiently(() =>
-      fetch(`${node.address}/v1/keys`, { headers: { 'x-api-key': key } }),
-    )
+    const listed = await fetch(`${node.address}/v1/keys`, { headers: { 'x-api-key': key } })
     expect(listed.status).toBe(200)
   })
 })
