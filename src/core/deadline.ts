@@ -8,6 +8,12 @@ export interface DeadlineOptions {
   readonly code?: FaultCode
   /** Milliseconds from now; infinite if the work has a deadline of its own. */
   readonly deadlineMs: number
+  /**
+   * Of how many waits of equal length the deadline is made. Each begins when this thread has read
+   * what had arrived: work of several answers that a busy thread held up has the next to go on.
+   * @default 1
+   */
+  readonly waits?: number
   readonly scheduler: Pick<Scheduler, 'after' | 'yieldTurn'>
   /** Gives the work up when it aborts. */
   readonly signal?: AbortSignal | undefined
@@ -21,16 +27,23 @@ export interface DeadlineOptions {
  * thread was too busy to read, is no late one.
  */
 export function withinDeadline<T>(work: PromiseLike<T>, options: DeadlineOptions): Promise<T> {
-  const { name, code = 'model_timeout', deadlineMs, scheduler, signal, onGiveUp } = options
+  const { name, code = 'model_timeout', deadlineMs, waits = 1, scheduler, signal, onGiveUp } = options
   const outcome = Promise.withResolvers<T>()
   let hasEnded = false
-  const stopTimer =
-    deadlineMs < Number.POSITIVE_INFINITY ? scheduler.after(deadlineMs, () => void timeOut()) : undefined
+  let waitsLeft = waits
+  let stopTimer = deadlineMs < Number.POSITIVE_INFINITY ? wait() : undefined
+
+  function wait(): () => void {
+    waitsLeft -= 1
+    return scheduler.after(deadlineMs / waits, () => void timeOut())
+  }
 
   async function timeOut(): Promise<void> {
     // Timers are run before what has arrived meanwhile is read.
     await scheduler.yieldTurn()
-    if (!hasEnded) giveUp(new Fault(code, `${name} did not answer within ${deadlineMs} ms`))
+    if (hasEnded) return
+    if (waitsLeft > 0) stopTimer = wait()
+    else giveUp(new Fault(code, `${name} did not answer within ${deadlineMs} ms`))
   }
 
   function end(): void {

@@ -4,6 +4,8 @@ import { SetupError } from '../../core/setup-error.ts'
 /** The server's code of an error (SQLSTATE), or the operating system's; undefined for others. */
 function codeOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
+  // Of what was late: its code is ours.
+  if (error instanceof Fault) return undefined
   return typeof error.code === 'string' ? error.code : undefined
 }
 
@@ -17,6 +19,13 @@ export function isRefusedStatement(error: unknown): boolean {
   return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^(08|57P|25P03)/.test(code)
 }
 
+/** As the driver says that no connection of its pool was free in time. */
+const busyPoolMessage = 'timeout exceeded when trying to connect'
+
+export function busyPool(): Error {
+  return new Error(busyPoolMessage)
+}
+
 /**
  * What has failed: the statement; the server as a whole, which cannot be reached or does not
  * answer, lacks memory, room or connections (class 53), has a disk that fails (58), refuses the
@@ -24,7 +33,7 @@ export function isRefusedStatement(error: unknown): boolean {
  * whose connections all had work of this process.
  */
 export function whoseError(error: unknown): 'statement' | 'server' | 'pool' {
-  if (error instanceof Error && error.message === 'timeout exceeded when trying to connect') return 'pool'
+  if (error instanceof Error && error.message === busyPoolMessage) return 'pool'
   const isStatements = isRefusedStatement(error) && !/^(53|58|28|3D|25006)/.test(codeOf(error) ?? '')
   return isStatements ? 'statement' : 'server'
 }

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import {
@@ -116,6 +118,34 @@ describe('PostgreSQL', () => {
     await expect(postgres.query('SELECT 1')).rejects.toMatchObject(unavailable)
   })
 
+  describe('while its process is busy for longer than a statement may take', () => {
+    const busy = { queryTimeoutMs: 300, connectTimeoutMs: 1_000 }
+
+    /** Holds this thread up, with what was asked on its way. */
+    async function holdUp(ms: number): Promise<void> {
+      await new Promise(setImmediate)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+    }
+
+    test.each([
+      ['a statement', (postgres: Postgres) => postgres.query('SELECT 1 AS number')],
+      ['a transaction', (postgres: Postgres) => postgres.transaction((query) => query('SELECT 1 AS number'))],
+    ])('%s whose answer has arrived is answered', async (_what, ask) => {
+      const postgres = await open(deployment.url, { ...busy, connectionsMax: 1 })
+      await expect.poll(() => ask(postgres).catch(() => 'out')).toEqual([{ number: 1 }])
+      const asked = ask(postgres)
+      await holdUp(700)
+      expect(await asked).toEqual([{ number: 1 }])
+    })
+
+    test('a connection comes about, of which one answer of several has arrived', async () => {
+      const postgres = await open(deployment.url, { queryTimeoutMs: 5_000, connectTimeoutMs: 4_000 })
+      const asked = postgres.query('SELECT 1 AS number')
+      await holdUp(5_000)
+      expect(await asked).toEqual([{ number: 1 }])
+    })
+  })
+
   describe.each([
     ['alone', async () => undefined],
     ['behind PgBouncer in transaction mode', async () => startBeside('pgbouncer', await databaseUrl())],
@@ -177,6 +207,22 @@ describe('PostgreSQL', () => {
     await gone
     server.thaw()
     await expect.poll(() => sleepers(watching), { timeout: 20_000 }).toBe(0)
+  })
+
+  test.each([
+    ['a statement', (postgres: Postgres) => postgres.query('SELECT 1')],
+    ['a transaction', (postgres: Postgres) => postgres.transaction((query) => query('SELECT 1'))],
+  ])('%s on a connection that the server ends as it comes about is unavailable', async (_what, ask) => {
+    const welcome = ['R\0\0\0\x08\0\0\0\0', 'Z\0\0\0\x05I', 'E\0\0\0\x13SFATAL\0C57P01\0\0'].join('')
+    const server = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.once('data', () => socket.end(welcome, 'latin1'))
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    onTestFinished(() => void server.close())
+    const { port } = server.address() as AddressInfo
+    const postgres = await open(`postgres://user@127.0.0.1:${port}/database`)
+    await expect(ask(postgres)).rejects.toMatchObject(unavailable)
   })
 
   test('is unavailable after the server was killed, and there again once it is', async () => {

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Pool, PoolClient, QueryConfig, QueryResultRow } from 'pg'
+import type { QueryConfig } from 'pg'
 import { Fault } from '../../core/fault.ts'
 import { loadDriver, pgPackage } from '../load-driver.ts'
 import { boundStatement } from './bounded-statement.ts'
+import { type ConnectionPool, createConnectionPool } from './connection-pool.ts'
 import { parseDatabaseUrl } from './database-url.ts'
 import { describePostgresError, isRefusedStatement, whoseError, withoutValues } from './postgres-error.ts'
 import type { StoreReport } from './store-outage.ts'
@@ -78,8 +79,15 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
   const { url, fault, connectionsMax = 10, queryTimeoutMs = 1_000, silenceMs = 10_000 } = options
   const { connectionString, schema, name } = parseDatabaseUrl(url)
   const { connectTimeoutMs = 1_000 } = options
-  const pool = await createPool(connectionString, connectionsMax, queryTimeoutMs, connectTimeoutMs)
-  const { Query } = await loadPg()
+  const driver = await loadDriver<typeof import('pg')>(pgPackage)
+  const pool = createConnectionPool(driver, {
+    ...{ connectionString, max: connectionsMax, queryTimeoutMs, connectTimeoutMs, fault },
+    // The driver's own parsers belong to the whole process, which may use the driver too.
+    types: {
+      getTypeParser: (type: number) =>
+        type === int8 ? readInteger : driver.types.getTypeParser(type, 'text'),
+    },
+  })
   const failing = failWith(fault, name, options.report)
   const statementMs = Math.ceil(queryTimeoutMs * serverShare)
   let closing: Promise<void> | undefined
@@ -89,15 +97,14 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
   return {
     schema: `"${schema}"`,
     name,
-    async query(text, values) {
+    async query(text, values = []) {
       checkOpen()
-      const asked = { text, values: [...(values ?? [])], queryMode: 'extended' }
-      return failing(() => queryOn(pool, boundStatement(new Query(asked), statementMs)))
+      const asked = { text, values: [...values], queryMode: 'extended' }
+      return failing(() => askOnce(pool, boundStatement(new driver.Query(asked), statementMs)))
     },
     async transaction(run, mode = '') {
       checkOpen()
-      const client = await failing(() => pool.connect())
-      return runTransaction(client, failing, run, `${mode}; ${transactionSettings(silenceMs, statementMs)}`)
+      return runTransaction(pool, failing, run, `${mode}; ${transactionSettings(silenceMs, statementMs)}`)
     },
     close() {
       // A server that does not answer does not end its connections either; they keep no process.
@@ -105,34 +112,6 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
       return closing
     },
   }
-}
-
-const loadPg = () => loadDriver<typeof import('pg')>(pgPackage)
-
-async function createPool(
-  connectionString: string,
-  max: number,
-  queryTimeoutMs: number,
-  connectTimeoutMs: number,
-): Promise<Pool> {
-  const { Pool, types } = await loadPg()
-  const pool = new Pool({
-    connectionString,
-    max,
-    connectionTimeoutMillis: connectTimeoutMs,
-    // By default the driver waits for ever, also on a connection that was cut without a word.
-    query_timeout: queryTimeoutMs,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
-    allowExitOnIdle: true,
-    // The driver's own parsers belong to the whole process, which may use the driver too.
-    types: {
-      getTypeParser: (type: number) => (type === int8 ? readInteger : types.getTypeParser(type, 'text')),
-    },
-  })
-  // Of a connection that waits in the pool: it leaves the pool, and the next statement opens one.
-  pool.on('error', () => {})
-  return pool
 }
 
 function readInteger(text: string): number {
@@ -153,25 +132,23 @@ function transactionSettings(silenceMs: number, statementMs: number): string {
 type Failing = <Result>(run: () => Promise<Result>) => Promise<Result>
 
 async function runTransaction<Result>(
-  client: PoolClient,
+  pool: ConnectionPool,
   failing: Failing,
   run: (query: Query) => Promise<Result>,
   begin: string,
 ): Promise<Result> {
+  const client = await failing(() => pool.connect())
   // Whether it is unknown what state the connection is in: it is not used again.
   let isBroken = false
-  async function ask<Row extends object>(text: string, values?: readonly unknown[]): Promise<readonly Row[]> {
+  async function ask<Row extends object>(text: string, values: readonly unknown[]): Promise<readonly Row[]> {
     try {
-      return await queryOn<Row>(client, text, values)
+      return await pool.ask<Row>(client, { text, values: [...values] })
     } catch (error) {
       isBroken ||= !isRefusedStatement(error)
       throw error
     }
   }
-  const query: Query = (text, values) => failing(() => ask(text, values))
-  // An error of the connection rejects the statement that runs, or the next.
-  const ignore = (): void => {}
-  client.on('error', ignore)
+  const query: Query = (text, values = []) => failing(() => ask(text, values))
   try {
     await query(`BEGIN ${begin}`)
     const result = await run(query)
@@ -181,18 +158,23 @@ async function runTransaction<Result>(
     if (!isBroken) await query('ROLLBACK').catch(() => {})
     throw error
   } finally {
-    client.off('error', ignore)
     client.release(isBroken)
   }
 }
 
-async function queryOn<Row extends object>(
-  client: Pool | PoolClient,
-  asked: string | QueryConfig,
-  values?: readonly unknown[],
+async function askOnce<Row extends object>(
+  pool: ConnectionPool,
+  statement: QueryConfig,
 ): Promise<readonly Row[]> {
-  const { rows } = await client.query<Row & QueryResultRow>(asked, values && [...values])
-  return rows
+  const client = await pool.connect()
+  let isBroken = true
+  try {
+    const rows = await pool.ask<Row>(client, statement)
+    isBroken = false
+    return rows
+  } finally {
+    client.release(isBroken)
+  }
 }
 
 function failWith(code: PostgresOptions['fault'], name: string, report: StoreReport | undefined): Failing {

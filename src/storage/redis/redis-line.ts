@@ -53,7 +53,8 @@ export async function openLine(
 ): Promise<RedisLine> {
   const ended = Promise.withResolvers<unknown>()
   const { username, password, isTls, database } = access
-  const socket = { host, port, connectTimeout: connectMs, reconnectStrategy: false } as const
+  // Its timer is run before what has arrived is read: ours comes first.
+  const socket = { host, port, connectTimeout: 2 * connectMs, reconnectStrategy: false } as const
   const client = driver.createClient({
     socket: isTls ? { ...socket, tls: true } : socket,
     ...(username !== undefined && { username }),
@@ -75,7 +76,12 @@ export async function openLine(
   client.on('end', () => destroy(new Error('the connection was closed')))
   try {
     const connecting = client.connect()
-    await withinDeadline(connecting, { ...limits(connectMs, scheduler), name: `${host}:${port}` })
+    await withinDeadline(connecting, {
+      ...limits(connectMs, scheduler),
+      // The server answers several times until there is a connection.
+      waits: 2,
+      name: `${host}:${port}`,
+    })
   } catch (error) {
     destroy(error)
     if (!(error instanceof driver.ErrorReply)) await checkTls({ host, port }, isTls, deadlineMs, error)
