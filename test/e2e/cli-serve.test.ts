@@ -152,7 +152,9 @@ describe('the command line beside a running server', () => {
     using folder = temporaryFolder()
     await using server = await startServe(folder.path)
     const data = ['--data', folder.path]
-    const { id, key } = await runJson<{ id: string; key: string }>(['keys', 'create', '--name', 'n', ...data])
+    // By default a key has 60 a minute: they are over before a change is heard.
+    const created = ['keys', 'create', '--name', 'n', '--limit', 'none', ...data]
+    const { id, key } = await runJson<{ id: string; key: string }>(created)
     /**
      * Asks until the server answers so; how long that took since the command ended, in
      * milliseconds.
