@@ -52,6 +52,8 @@ function counted() {
 
 test('a node is on the list from its start to its end, beside the others', async () => {
   const one = await join()
+  // Both may start in one millisecond, and then come in the order of their ids.
+  await postgres.query(`UPDATE ${postgres.schema}.nodes SET started_at = started_at - 1`)
   const two = await join({ name: 'two', version: '1.3.0', schemaKnown: 2 })
   const listed = await two.list()
   expect(listed).toMatchObject([
