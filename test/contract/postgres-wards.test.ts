@@ -143,7 +143,7 @@ test('while PostgreSQL is frozen cached keys live for the lease and no longer, a
   await using server = await startPostgres()
   const url = `${server.url}?schema=own`
   await prepareSchema(url)
-  // What it is told of its own changes may come when the key is held, which is then looked up again.
+  // Late word of its own changes would drop the key that is held.
   const node = await openNode(url, { deadlines, hears: false })
   const [cached, other] = [await node.ward.keys.create(newKey), await node.ward.keys.create(newKey)]
   await node.hold(cached.text)
