@@ -225,6 +225,23 @@ describe('PostgreSQL', () => {
     await expect(ask(postgres)).rejects.toMatchObject(unavailable)
   })
 
+  test('what finds no free connection in its time is no outage, and takes none from what asks later', async () => {
+    const failures: unknown[] = []
+    const postgres = await open(deployment.url, {
+      ...{ connectionsMax: 1, connectTimeoutMs: 1_000 },
+      report: { failed: (cause) => failures.push(cause), passed: () => {} },
+    })
+    // A connection first, which may take its time.
+    await expect.poll(() => postgres.query('SELECT 1').catch(() => [])).toHaveLength(1)
+    failures.length = 0
+    await postgres.transaction(async (query) => {
+      await query('SELECT 1')
+      await expect(postgres.query('SELECT 1')).rejects.toMatchObject(unavailable)
+    })
+    expect(await postgres.query('SELECT 2 AS number')).toEqual([{ number: 2 }])
+    expect(failures).toEqual([])
+  })
+
   test('is unavailable after the server was killed, and there again once it is', async () => {
     await using server = await startPostgres()
     const postgres = await open(server.url)
